@@ -1,0 +1,81 @@
+//! An account: an access on a server, for one partner of an instance.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::access_rule::{AddressRange, AuthenticationRule};
+use super::clock::Timestamp;
+use super::connection_type::ConnectionTypes;
+use super::hosting::Hosting;
+use super::ids::{AccountId, InstanceId};
+use super::login_name::LoginName;
+use super::remote_folder::label;
+
+label! {
+    /// What people call an account.
+    AccountName
+}
+
+/// Whether an account may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountState {
+    #[default]
+    Enabled,
+    Disabled,
+}
+
+/// A text that names no state.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("not a state: use \"enabled\" or \"disabled\"")]
+pub struct UnknownAccountState;
+
+impl AccountState {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enabled => "enabled",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+impl FromStr for AccountState {
+    type Err = UnknownAccountState;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Enabled, Self::Disabled].into_iter().find(|state| state.as_str() == text).ok_or(UnknownAccountState)
+    }
+}
+
+/// An access on a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    pub id: AccountId,
+    pub instance: InstanceId,
+    pub name: AccountName,
+    pub login: LoginName,
+    pub hosting: Hosting,
+    /// The host name that the partner is told.
+    pub host: String,
+    pub connection_types: ConnectionTypes,
+    pub authentication: AuthenticationRule,
+    pub state: AccountState,
+    /// From then on no sign-in succeeds.
+    pub expires_at: Option<Timestamp>,
+    /// From where it may sign in; empty: from anywhere.
+    pub allowed_addresses: Vec<AddressRange>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+impl Account {
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+
+    pub fn allows_address(&self, address: IpAddr) -> bool {
+        self.allowed_addresses.is_empty() || self.allowed_addresses.iter().any(|range| range.contains(address))
+    }
+}

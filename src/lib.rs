@@ -1,0 +1,6 @@
+//! `lucca-gateway`: hosted file exchange between an HR suite and its customers' payroll software.
+//!
+//! Start with `docs/ARCHITECTURE.md`. Dependencies between the modules point one way; `tests/architecture.rs` holds
+//! the table and checks it.
+
+pub mod domain;
