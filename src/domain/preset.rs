@@ -290,7 +290,8 @@ mod tests {
 
     #[test]
     fn each_field_that_does_not_fit_is_named() {
-        let cases: [(&str, fn(&mut Preset)); 9] = [
+        type Spoil = fn(&mut Preset);
+        let cases: [(&str, Spoil); 9] = [
             ("version", |preset| preset.version = 0),
             ("label.fr", |preset| preset.label.fr.clear()),
             ("host", |preset| preset.host = "sftp://x".into()),
