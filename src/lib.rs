@@ -3,4 +3,5 @@
 //! Start with `docs/ARCHITECTURE.md`. Dependencies between the modules point one way; `tests/architecture.rs` holds
 //! the table and checks it.
 
+pub mod config;
 pub mod domain;
