@@ -5,3 +5,5 @@
 
 pub mod config;
 pub mod domain;
+pub mod net;
+pub mod telemetry;
