@@ -4,6 +4,7 @@
 //! the table and checks it.
 
 pub mod config;
+pub mod credentials;
 pub mod domain;
 pub mod net;
 pub mod telemetry;
