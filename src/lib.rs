@@ -7,4 +7,5 @@ pub mod config;
 pub mod credentials;
 pub mod domain;
 pub mod net;
+pub mod store;
 pub mod telemetry;

@@ -1,0 +1,259 @@
+//! Transfers, events, sign-in attempts and blocks: what the network fills.
+
+use super::*;
+use crate::domain::{ConnectionType, EventId, SessionId, TransferId};
+use crate::store::{Block, EventRow, PageRequest, SignInAttempt, TransferRow};
+
+on_every_engine! {
+    a_transfer_is_recorded_once_and_read_back;
+    transfers_are_listed_newest_first_and_outlive_their_account;
+    old_transfers_are_forgotten_in_steps;
+    an_event_is_recorded_once_and_read_back;
+    events_are_listed_in_their_order;
+    alike_sign_ins_are_merged_within_a_day;
+    sign_ins_are_capped_for_an_account_and_the_oldest_go;
+    unknown_logins_share_one_cap;
+    sign_ins_are_listed_newest_first_a_page_at_a_time;
+    old_sign_ins_are_forgotten;
+    a_block_ends_by_itself_or_by_hand;
+}
+
+fn transfer(account: &Account, seconds: u64) -> TransferRow {
+    TransferRow {
+        id: TransferId::new(later(seconds), &OsRandom),
+        instance: account.instance,
+        account: account.id,
+        actor: String::from("login paie.acme"),
+        session: Some(SessionId::new(NOW, &OsRandom)),
+        connection_type: Some(ConnectionType::Ftpes),
+        address: Some(String::from("2001:db8::1")),
+        direction: String::from("upload"),
+        path: "/export/été 2026.csv".parse().unwrap(),
+        bytes: 5_000_000_000,
+        started_at: later(seconds),
+        ended_at: later(seconds + 1),
+        outcome: String::from("failed"),
+        reason: Some(String::from("the connection was lost")),
+    }
+}
+
+async fn a_transfer_is_recorded_once_and_read_back(store: &Store) {
+    let (_, account) = written_account(store).await;
+    let row = transfer(&account, 1);
+    let mut unit = store.write().await.unwrap();
+    unit.transfers().record(&row).await.unwrap();
+    unit.transfers().record(&TransferRow { bytes: 1, ..row.clone() }).await.unwrap();
+    let by_operator = TransferRow {
+        id: TransferId::new(later(2), &OsRandom),
+        session: None,
+        connection_type: None,
+        address: None,
+        reason: None,
+        ..row.clone()
+    };
+    unit.transfers().record(&by_operator).await.unwrap();
+    let page = unit.transfers().of_account(account.id, &PageRequest::first(10)).await.unwrap();
+    assert_eq!(page.items, [by_operator, row]);
+}
+
+async fn transfers_are_listed_newest_first_and_outlive_their_account(store: &Store) {
+    let (_, account) = written_account(store).await;
+    let rows: Vec<_> = (0..5).map(|seconds| transfer(&account, seconds)).collect();
+    let mut unit = store.write().await.unwrap();
+    for row in &rows {
+        unit.transfers().record(row).await.unwrap();
+    }
+    unit.accounts().remove(account.id).await.unwrap();
+    let first = unit.transfers().of_account(account.id, &PageRequest::first(3)).await.unwrap();
+    assert_eq!(first.items, [rows[4].clone(), rows[3].clone(), rows[2].clone()]);
+    // Newer ones that come meanwhile are not repeated behind the cursor.
+    unit.transfers().record(&transfer(&account, 9)).await.unwrap();
+    let rest = PageRequest { after: first.next, limit: 3 };
+    let rest = unit.transfers().of_account(account.id, &rest).await.unwrap();
+    assert_eq!(rest.items, [rows[1].clone(), rows[0].clone()]);
+}
+
+async fn old_transfers_are_forgotten_in_steps(store: &Store) {
+    let (_, account) = written_account(store).await;
+    let mut unit = store.write().await.unwrap();
+    for seconds in 0..5 {
+        unit.transfers().record(&transfer(&account, seconds)).await.unwrap();
+    }
+    // They ended at 1, 2, 3, 4 and 5.
+    assert_eq!(unit.transfers().forget_before(later(4), 2).await.unwrap(), 2);
+    assert_eq!(unit.transfers().forget_before(later(4), 2).await.unwrap(), 1);
+    assert_eq!(unit.transfers().forget_before(later(4), 2).await.unwrap(), 0);
+    let left = unit.transfers().of_account(account.id, &PageRequest::first(10)).await.unwrap();
+    assert_eq!(left.items.iter().map(|row| row.ended_at).collect::<Vec<_>>(), [later(5), later(4)]);
+}
+
+fn event(instance: &Instance, seconds: u64) -> EventRow {
+    EventRow {
+        id: EventId::new(later(seconds), &OsRandom),
+        kind: String::from("file.uploaded"),
+        instance: instance.id,
+        account: None,
+        folder: Some(FolderId::new(NOW, &OsRandom)),
+        at: later(seconds),
+        data: serde_json::json!({ "path": "/été \"2026\".csv", "bytes": 3 }),
+    }
+}
+
+async fn an_event_is_recorded_once_and_read_back(store: &Store) {
+    let row = event(&instance("acme"), 1);
+    let mut unit = store.write().await.unwrap();
+    unit.events().record(&row).await.unwrap();
+    unit.events().record(&EventRow { kind: String::from("file.removed"), ..row.clone() }).await.unwrap();
+    assert_eq!(unit.events().list(None, &PageRequest::first(10)).await.unwrap().items, [row]);
+}
+
+async fn events_are_listed_in_their_order(store: &Store) {
+    let (acme, other) = (instance("acme"), instance("other"));
+    let rows = [event(&acme, 1), event(&other, 2), event(&acme, 3), event(&acme, 4)];
+    let mut unit = store.write().await.unwrap();
+    for row in rows.iter().rev() {
+        unit.events().record(row).await.unwrap();
+    }
+    assert_eq!(unit.events().list(None, &PageRequest::first(10)).await.unwrap().items, rows);
+    let first = unit.events().list(Some(acme.id), &PageRequest::first(2)).await.unwrap();
+    assert_eq!(first.items, [rows[0].clone(), rows[2].clone()]);
+    let rest = unit.events().list(Some(acme.id), &PageRequest { after: first.next, limit: 2 }).await.unwrap();
+    assert_eq!((rest.items, rest.next), (vec![rows[3].clone()], None));
+    assert_eq!(unit.events().forget_before(later(3), 10).await.unwrap(), 2);
+    assert_eq!(unit.events().list(None, &PageRequest::first(10)).await.unwrap().items, rows[2..]);
+}
+
+fn attempt(account: Option<AccountId>, client: &str, at: Timestamp) -> SignInAttempt {
+    SignInAttempt {
+        account,
+        login: String::from("paie.acme"),
+        address: String::from("203.0.113.7"),
+        connection_type: ConnectionType::Sftp,
+        client: client.to_owned(),
+        outcome: String::from("granted"),
+        first_at: at,
+        last_at: at,
+        count: 1,
+    }
+}
+
+async fn alike_sign_ins_are_merged_within_a_day(store: &Store) {
+    let account = AccountId::new(NOW, &OsRandom);
+    let day = Duration::from_secs(24 * 60 * 60);
+    let once = attempt(Some(account), "WinSCP", NOW);
+    let mut unit = store.write().await.unwrap();
+    unit.sign_ins().record(&once, 100).await.unwrap();
+    unit.sign_ins()
+        .record(&SignInAttempt { first_at: later(9), last_at: later(9), count: 4, ..once.clone() }, 100)
+        .await
+        .unwrap();
+    // One that is told late counts, and does not turn the clock back.
+    unit.sign_ins()
+        .record(&SignInAttempt { first_at: later(3), last_at: later(3), ..once.clone() }, 100)
+        .await
+        .unwrap();
+    let merged = SignInAttempt { last_at: later(9), count: 6, ..once.clone() };
+    let page = PageRequest::first(10);
+    assert_eq!(unit.sign_ins().of_account(account, &page).await.unwrap().items, [merged]);
+
+    let unlike = [
+        SignInAttempt { login: String::from("Paie.Acme"), ..once.clone() },
+        SignInAttempt { address: String::from("203.0.113.8"), ..once.clone() },
+        SignInAttempt { connection_type: ConnectionType::Ftps, ..once.clone() },
+        SignInAttempt { client: String::from("OpenSSH_9.9"), ..once.clone() },
+        SignInAttempt { outcome: String::from("wrong_password"), ..once.clone() },
+        SignInAttempt { first_at: NOW.plus(day), last_at: NOW.plus(day), ..once.clone() },
+    ];
+    for attempt in &unlike {
+        unit.sign_ins().record(attempt, 100).await.unwrap();
+    }
+    assert_eq!(unit.sign_ins().of_account(account, &page).await.unwrap().items.len(), 1 + unlike.len());
+    let other = AccountId::new(NOW, &OsRandom);
+    unit.sign_ins().record(&SignInAttempt { account: Some(other), ..once.clone() }, 100).await.unwrap();
+    assert_eq!(unit.sign_ins().of_account(other, &page).await.unwrap().items.len(), 1);
+}
+
+async fn sign_ins_are_capped_for_an_account_and_the_oldest_go(store: &Store) {
+    let account = AccountId::new(NOW, &OsRandom);
+    let mut unit = store.write().await.unwrap();
+    for seconds in 0..10 {
+        let attempt = attempt(Some(account), &format!("client {seconds}"), later(seconds));
+        unit.sign_ins().record(&attempt, 4).await.unwrap();
+    }
+    let left = unit.sign_ins().of_account(account, &PageRequest::first(20)).await.unwrap().items;
+    let clients: Vec<_> = left.iter().map(|attempt| attempt.client.as_str()).collect();
+    assert_eq!(clients, ["client 9", "client 8", "client 7", "client 6"]);
+}
+
+async fn unknown_logins_share_one_cap(store: &Store) {
+    let account = AccountId::new(NOW, &OsRandom);
+    let mut unit = store.write().await.unwrap();
+    unit.sign_ins().record(&attempt(Some(account), "WinSCP", NOW), 4).await.unwrap();
+    for number in 0..10 {
+        let login = format!("admin{number}");
+        let attempt = SignInAttempt { login, ..attempt(None, "bot", later(number)) };
+        unit.sign_ins().record(&attempt, 4).await.unwrap();
+    }
+    // Those of the account are not theirs to push out.
+    assert_eq!(unit.sign_ins().of_account(account, &PageRequest::first(10)).await.unwrap().items.len(), 1);
+    assert_eq!(unit.sign_ins().forget_before(later(1_000), 100).await.unwrap(), 4 + 1);
+}
+
+async fn sign_ins_are_listed_newest_first_a_page_at_a_time(store: &Store) {
+    let account = AccountId::new(NOW, &OsRandom);
+    let mut unit = store.write().await.unwrap();
+    // Two at the same instant stand in some order, and neither is lost between pages.
+    for (client, seconds) in [("a", 1), ("b", 2), ("c", 2), ("d", 3)] {
+        unit.sign_ins().record(&attempt(Some(account), client, later(seconds)), 100).await.unwrap();
+    }
+    let mut clients = Vec::new();
+    let mut request = PageRequest::first(1);
+    loop {
+        let page = unit.sign_ins().of_account(account, &request).await.unwrap();
+        clients.extend(page.items.into_iter().map(|attempt| attempt.client));
+        // A repeat of one that was shown does not move it.
+        unit.sign_ins()
+            .record(&SignInAttempt { first_at: later(50), ..attempt(Some(account), "d", later(50)) }, 100)
+            .await
+            .unwrap();
+        let Some(next) = page.next else { break };
+        request.after = Some(next);
+    }
+    clients[1..3].sort();
+    assert_eq!(clients, ["d", "b", "c", "a"]);
+}
+
+async fn old_sign_ins_are_forgotten(store: &Store) {
+    let account = AccountId::new(NOW, &OsRandom);
+    let mut unit = store.write().await.unwrap();
+    for seconds in 0..5 {
+        let attempt = attempt(Some(account), &seconds.to_string(), later(seconds));
+        unit.sign_ins().record(&attempt, 100).await.unwrap();
+    }
+    assert_eq!(unit.sign_ins().forget_before(later(3), 2).await.unwrap(), 2);
+    assert_eq!(unit.sign_ins().forget_before(later(3), 2).await.unwrap(), 1);
+    assert_eq!(unit.sign_ins().of_account(account, &PageRequest::first(10)).await.unwrap().items.len(), 2);
+}
+
+async fn a_block_ends_by_itself_or_by_hand(store: &Store) {
+    let block = |address: &str, until| Block {
+        address: address.to_owned(),
+        login: String::from("paie.acme"),
+        reason: String::from("too_many_attempts"),
+        since: NOW,
+        until,
+    };
+    let (short, long) = (block("203.0.113.7", later(10)), block("203.0.113.8", later(20)));
+    let mut unit = store.write().await.unwrap();
+    unit.blocks().put(&short).await.unwrap();
+    unit.blocks().put(&block("203.0.113.8", later(5))).await.unwrap();
+    unit.blocks().put(&long).await.unwrap();
+    assert_eq!(unit.blocks().find("203.0.113.8", "paie.acme", later(9)).await.unwrap(), Some(long.clone()));
+    assert_eq!(unit.blocks().find("203.0.113.8", "other", later(9)).await.unwrap(), None);
+    assert_eq!(unit.blocks().active(later(9)).await.unwrap(), [long.clone(), short]);
+    assert_eq!(unit.blocks().find("203.0.113.7", "paie.acme", later(10)).await.unwrap(), None);
+    assert_eq!(unit.blocks().active(later(10)).await.unwrap(), [long]);
+    assert_eq!(unit.blocks().forget_ended(later(10)).await.unwrap(), 1);
+    assert!(unit.blocks().lift("203.0.113.8", "paie.acme").await.unwrap());
+    assert!(!unit.blocks().lift("203.0.113.8", "paie.acme").await.unwrap());
+}

@@ -1,0 +1,103 @@
+//! What every engine must do alike: each test is written once, against a [`Store`], and run on each engine.
+
+mod history;
+mod provisioning;
+mod transactions;
+
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::{Store, StoreError};
+use crate::config::DatabaseSettings;
+use crate::domain::{
+    Account, AccountId, AccountState, AuthenticationRule, ConnectionTypes, FolderId, Hosting, Instance, InstanceId,
+    OsRandom, RemoteFolder, Rights, Timestamp,
+};
+
+/// Runs contract tests on a fresh database of each engine.
+macro_rules! on_every_engine {
+    ($($contract:ident;)*) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $contract() {
+                let (_directory, store) = crate::store::contract::new_sqlite().await;
+                super::$contract(&store).await;
+            })*
+        }
+    };
+}
+use on_every_engine;
+
+const NOW: Timestamp = Timestamp::from_seconds(1_795_456_800);
+
+fn later(seconds: u64) -> Timestamp {
+    NOW.plus(Duration::from_secs(seconds))
+}
+
+fn sqlite_in(directory: &TempDir) -> DatabaseSettings {
+    DatabaseSettings { url: format!("sqlite:{}", directory.path().join("data/gateway.db").display()), connections: 2 }
+}
+
+async fn new_sqlite() -> (TempDir, Store) {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(&sqlite_in(&directory)).await.unwrap();
+    store.migrate().await.unwrap();
+    (directory, store)
+}
+
+fn instance(key: &str) -> Instance {
+    Instance {
+        id: InstanceId::new(NOW, &OsRandom),
+        key: key.parse().unwrap(),
+        name: "Société Acme".parse().unwrap(),
+        created_at: NOW,
+    }
+}
+
+fn account(instance: &Instance, login: &str) -> Account {
+    Account {
+        id: AccountId::new(NOW, &OsRandom),
+        instance: instance.id,
+        name: "Éditeur de paie".parse().unwrap(),
+        login: login.parse().unwrap(),
+        hosting: Hosting::Hosted { preset: "epaye".parse().unwrap(), version: 3 },
+        host: String::from("sftp.example.com"),
+        connection_types: ConnectionTypes::all(),
+        authentication: AuthenticationRule::KeyAndPassword,
+        state: AccountState::Disabled,
+        expires_at: Some(later(1_000)),
+        allowed_addresses: vec!["203.0.113.0/24".parse().unwrap(), "2001:db8::1".parse().unwrap()],
+        created_at: NOW,
+        updated_at: later(1),
+    }
+}
+
+fn folder(account: &Account, name: &str, path: &str) -> RemoteFolder {
+    RemoteFolder {
+        id: FolderId::new(NOW, &OsRandom),
+        account: account.id,
+        name: name.parse().unwrap(),
+        path: path.parse().unwrap(),
+        rights: "list,read,delete".parse::<Rights>().unwrap(),
+    }
+}
+
+/// An instance and an account of it, written.
+async fn written_account(store: &Store) -> (Instance, Account) {
+    let instance = instance("acme");
+    let account = account(&instance, "paie.acme");
+    let mut unit = store.write().await.unwrap();
+    unit.instances().insert(&instance).await.unwrap();
+    unit.accounts().insert(&account).await.unwrap();
+    unit.commit().await.unwrap();
+    (instance, account)
+}
+
+#[track_caller]
+fn assert_conflict(outcome: Result<(), StoreError>, expected: super::Conflict) {
+    match outcome {
+        Err(StoreError::Conflict(conflict)) => assert_eq!(conflict, expected),
+        other => panic!("a conflict with {expected:?} was expected, not {other:?}"),
+    }
+}

@@ -1,0 +1,222 @@
+//! Units, readers, many at a time, and the schema.
+
+use super::*;
+use crate::store::{Conflict, PageRequest};
+
+on_every_engine! {
+    a_unit_that_is_dropped_did_nothing;
+    a_unit_that_is_rolled_back_did_nothing;
+    a_reader_sees_what_is_committed_and_nothing_else;
+    a_reader_cannot_write;
+    a_unit_goes_on_after_a_conflict;
+    a_hundred_writers_at_a_time_all_succeed;
+    a_store_that_is_closed_does_not_answer;
+    migrating_again_changes_nothing;
+}
+
+async fn keys(store: &Store) -> Vec<String> {
+    let page = store.read().await.unwrap().instances().list(&PageRequest::first(200)).await.unwrap();
+    page.items.iter().map(|instance| instance.key.to_string()).collect()
+}
+
+async fn a_unit_that_is_dropped_did_nothing(store: &Store) {
+    let mut unit = store.write().await.unwrap();
+    unit.instances().insert(&instance("acme")).await.unwrap();
+    drop(unit);
+    assert!(keys(store).await.is_empty());
+    // The connection is as good as before.
+    let mut unit = store.write().await.unwrap();
+    unit.instances().insert(&instance("acme")).await.unwrap();
+    unit.commit().await.unwrap();
+    assert_eq!(keys(store).await, ["acme"]);
+}
+
+async fn a_unit_that_is_rolled_back_did_nothing(store: &Store) {
+    let mut unit = store.write().await.unwrap();
+    unit.instances().insert(&instance("acme")).await.unwrap();
+    unit.roll_back().await.unwrap();
+    assert!(keys(store).await.is_empty());
+}
+
+async fn a_reader_sees_what_is_committed_and_nothing_else(store: &Store) {
+    let mut unit = store.write().await.unwrap();
+    unit.instances().insert(&instance("acme")).await.unwrap();
+    assert!(keys(store).await.is_empty());
+    unit.commit().await.unwrap();
+    assert_eq!(keys(store).await, ["acme"]);
+}
+
+async fn a_reader_cannot_write(store: &Store) {
+    let outcome = store.read().await.unwrap().instances().insert(&instance("acme")).await;
+    assert!(matches!(outcome, Err(StoreError::Database(_))), "{outcome:?}");
+}
+
+async fn a_unit_goes_on_after_a_conflict(store: &Store) {
+    let mut unit = store.write().await.unwrap();
+    unit.instances().insert(&instance("acme")).await.unwrap();
+    assert_conflict(unit.instances().insert(&instance("acme")).await, Conflict::InstanceKey);
+    unit.instances().insert(&instance("other")).await.unwrap();
+    unit.commit().await.unwrap();
+    assert_eq!(keys(store).await, ["acme", "other"]);
+}
+
+async fn a_hundred_writers_at_a_time_all_succeed(store: &Store) {
+    let write = |number: u32| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let mut unit = store.write().await?;
+            unit.instances().insert(&instance(&format!("acme-{number:03}"))).await?;
+            unit.commit().await
+        })
+    };
+    let writers: Vec<_> = (0..100).map(write).collect();
+    for writer in writers {
+        writer.await.unwrap().unwrap();
+    }
+    assert_eq!(keys(store).await.len(), 100);
+}
+
+async fn a_store_that_is_closed_does_not_answer(store: &Store) {
+    store.close().await;
+    assert!(matches!(store.read().await.map(drop), Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.write().await.map(drop), Err(StoreError::Unavailable(_))));
+}
+
+async fn migrating_again_changes_nothing(store: &Store) {
+    let (instance, _) = written_account(store).await;
+    store.migrate().await.unwrap();
+    let mut reader = store.read().await.unwrap();
+    assert_eq!(reader.instances().find(instance.id).await.unwrap(), Some(instance));
+    let migrations = store.migrations().await.unwrap();
+    assert!(!migrations.is_empty() && migrations.iter().all(|step| step.applied), "{migrations:?}");
+}
+
+/// How SQLite's file behaves between programs; a server has no such file.
+mod sqlite_file {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_new_database_lists_its_migrations_as_missing_and_stays_empty() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&sqlite_in(&directory)).await.unwrap();
+        for _ in 0..2 {
+            let migrations = store.migrations().await.unwrap();
+            assert!(!migrations.is_empty() && migrations.iter().all(|step| !step.applied), "{migrations:?}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn programs_that_start_at_once_on_one_file_all_find_it_migrated() {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = sqlite_in(&directory);
+        let start = |number: u32| {
+            let settings = settings.clone();
+            tokio::spawn(async move {
+                let store = Store::open(&settings).await?;
+                store.migrate().await?;
+                let mut unit = store.write().await?;
+                unit.instances().insert(&instance(&format!("acme-{number}"))).await?;
+                unit.commit().await?;
+                Ok::<_, StoreError>(store)
+            })
+        };
+        let programs: Vec<_> = (0..4).map(start).collect();
+        for program in programs {
+            program.await.unwrap().unwrap();
+        }
+        let store = Store::open(&settings).await.unwrap();
+        assert_eq!(keys(&store).await.len(), 4);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn programs_that_write_at_once_wait_for_each_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = sqlite_in(&directory);
+        let first = Store::open(&settings).await.unwrap();
+        first.migrate().await.unwrap();
+        let second = Store::open(&settings).await.unwrap();
+        let write = |number: u32| {
+            let store = if number.is_multiple_of(2) { first.clone() } else { second.clone() };
+            tokio::spawn(async move {
+                let mut unit = store.write().await?;
+                unit.instances().insert(&instance(&format!("acme-{number}"))).await?;
+                unit.commit().await
+            })
+        };
+        for writer in (0..40).map(write).collect::<Vec<_>>() {
+            writer.await.unwrap().unwrap();
+        }
+        assert_eq!(keys(&first).await.len(), 40);
+    }
+
+    #[tokio::test]
+    async fn a_newer_programs_database_is_not_touched() {
+        let (_directory, store) = new_sqlite().await;
+        let mut unit = store.write().await.unwrap();
+        unit.run(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+             VALUES (9999, 'of the future', TRUE, x'00', 0)",
+        )
+        .await;
+        unit.commit().await.unwrap();
+        assert!(matches!(store.migrate().await, Err(StoreError::Migration(_))));
+    }
+
+    #[tokio::test]
+    async fn a_writer_whose_turn_does_not_come_is_told_that_the_database_does_not_answer() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open_with(&sqlite_in(&directory), Duration::from_millis(50)).await.unwrap();
+        let unit = store.write().await.unwrap();
+        assert!(matches!(store.write().await.map(drop), Err(StoreError::Unavailable(_))));
+        // Its reader has a connection of its own, and the next turn comes.
+        store.read().await.unwrap();
+        unit.roll_back().await.unwrap();
+        store.write().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_the_database_ended_by_itself_spoils_no_other() {
+        let (_directory, store) = new_sqlite().await;
+        let mut unit = store.write().await.unwrap();
+        unit.run(
+            "CREATE TRIGGER ends_it BEFORE INSERT ON instances WHEN NEW.key = 'bad' \
+             BEGIN SELECT RAISE(ROLLBACK, 'as when the disk is full'); END",
+        )
+        .await;
+        unit.commit().await.unwrap();
+        for _ in 0..3 {
+            let mut unit = store.write().await.unwrap();
+            unit.instances().insert(&instance("good")).await.unwrap();
+            unit.instances().insert(&instance("bad")).await.unwrap_err();
+            assert!(unit.commit().await.is_err());
+        }
+        assert!(keys(&store).await.is_empty());
+        let mut unit = store.write().await.unwrap();
+        unit.instances().insert(&instance("good")).await.unwrap();
+        unit.commit().await.unwrap();
+        assert_eq!(keys(&store).await, ["good"]);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_as_something_that_passes() {
+        let (_directory, store) = new_sqlite().await;
+        let mut unit = store.write().await.unwrap();
+        let (acme, mut account) = (instance("acme"), account(&instance("acme"), "paie.acme"));
+        unit.instances().insert(&acme).await.unwrap();
+        unit.pragma("PRAGMA max_page_count = 1").await;
+        account.instance = acme.id;
+        account.host = "x".repeat(1_000_000);
+        let outcome = unit.accounts().insert(&account).await;
+        assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_committed_is_synced_and_the_log_is_written_ahead() {
+        let (_directory, store) = new_sqlite().await;
+        let mut unit = store.write().await.unwrap();
+        assert_eq!(unit.pragma("PRAGMA journal_mode").await, "wal");
+        // 2 is FULL (https://sqlite.org/pragma.html#pragma_synchronous).
+        assert_eq!(unit.pragma("PRAGMA synchronous").await, "2");
+        assert_eq!(unit.pragma("PRAGMA foreign_keys").await, "1");
+    }
+}

@@ -1,0 +1,40 @@
+//! Everything that is kept in SQL: the only place that says sqlx.
+//!
+//! [`Store::read`] gives a [`Reader`], [`Store::write`] a [`Unit`]: one transaction, committed whole by
+//! [`Unit::commit`] or not at all. Both hand out the same repositories, one for each aggregate, one file each.
+//!
+//! The statements are one text for every engine: `$1` placeholders, identifiers as UUID text, times as microseconds
+//! UTC, JSON as text, and no word that only one engine knows. What is peculiar to an engine (its URL, its pragmas, how
+//! a transaction begins, its migrations) lies in a file of its own, of which [`Store`] alone knows. What a row must
+//! look like to be read back is said once, in `record`.
+
+mod accounts;
+mod blocks;
+mod credentials;
+mod engine;
+mod error;
+mod events;
+mod folders;
+mod instances;
+mod page;
+mod record;
+mod sign_ins;
+mod sqlite;
+mod tokens;
+mod transfers;
+
+#[cfg(test)]
+mod contract;
+
+pub use accounts::{AccountFilter, Accounts};
+pub use blocks::{Block, Blocks};
+pub use credentials::Credentials;
+pub use engine::{Migration, Reader, Store, Unit};
+pub use error::{Conflict, StoreError};
+pub use events::{EventRow, Events};
+pub use folders::Folders;
+pub use instances::Instances;
+pub use page::{Cursor, InvalidCursor, Page, PageRequest};
+pub use sign_ins::{SignInAttempt, SignIns};
+pub use tokens::{Token, Tokens};
+pub use transfers::{TransferRow, Transfers};

@@ -1,0 +1,121 @@
+//! Transfers: uploads and downloads that ended. They outlive their account.
+
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+use super::record::{Record, signed};
+use super::{Page, PageRequest, StoreError};
+use crate::domain::{AccountId, ConnectionType, InstanceId, SessionId, Timestamp, TransferId, VirtualPath};
+
+/// Sorts behind every identifier, whose characters are 0 to 9, a to f and `-`.
+const BEHIND_EVERY_ID: &str = "g";
+
+/// One upload or download that ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransferRow {
+    pub id: TransferId,
+    pub instance: InstanceId,
+    pub account: AccountId,
+    /// `login NAME` or `operator NAME`.
+    pub actor: String,
+    pub session: Option<SessionId>,
+    pub connection_type: Option<ConnectionType>,
+    pub address: Option<String>,
+    /// `upload` or `download`.
+    pub direction: String,
+    pub path: VirtualPath,
+    pub bytes: u64,
+    pub started_at: Timestamp,
+    pub ended_at: Timestamp,
+    /// `completed` or `failed`.
+    pub outcome: String,
+    /// Why it failed.
+    pub reason: Option<String>,
+}
+
+/// The transfers.
+pub struct Transfers<'a> {
+    pub(super) connection: &'a mut AnyConnection,
+}
+
+impl Transfers<'_> {
+    /// Idempotent by id: a row that is there stays as it is.
+    pub async fn record(&mut self, row: &TransferRow) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO transfers (id, instance, account, actor, session, connection_type, address, direction, path, \
+             bytes, started_at, ended_at, outcome, reason) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(row.id.to_string())
+        .bind(row.instance.to_string())
+        .bind(row.account.to_string())
+        .bind(row.actor.as_str())
+        .bind(row.session.map(|id| id.to_string()))
+        .bind(row.connection_type.map(ConnectionType::as_str))
+        .bind(row.address.as_deref())
+        .bind(row.direction.as_str())
+        .bind(row.path.as_str())
+        .bind(signed(row.bytes))
+        .bind(row.started_at.as_micros())
+        .bind(row.ended_at.as_micros())
+        .bind(row.outcome.as_str())
+        .bind(row.reason.as_deref())
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(())
+    }
+
+    /// The newest first, by id (that is, by their beginning).
+    pub async fn of_account(
+        &mut self,
+        account: AccountId,
+        page: &PageRequest,
+    ) -> Result<Page<TransferRow>, StoreError> {
+        let after = page.position::<TransferId>()?;
+        let rows = sqlx::query(
+            "SELECT id, instance, account, actor, session, connection_type, address, direction, path, bytes, \
+             started_at, ended_at, outcome, reason FROM transfers \
+             WHERE account = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+        )
+        .bind(account.to_string())
+        .bind(after.map_or_else(|| BEHIND_EVERY_ID.to_owned(), |id| id.to_string()))
+        .bind(page.rows())
+        .fetch_all(&mut *self.connection)
+        .await?;
+        let transfers = rows.iter().map(transfer).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::of(transfers, page, |transfer| transfer.id.to_string()))
+    }
+
+    /// Removes those that ended before; at most `most` at a time; says how many.
+    pub async fn forget_before(&mut self, before: Timestamp, most: u32) -> Result<u64, StoreError> {
+        let forgotten = sqlx::query(
+            "DELETE FROM transfers WHERE id IN \
+             (SELECT id FROM transfers WHERE ended_at < $1 ORDER BY ended_at LIMIT $2)",
+        )
+        .bind(before.as_micros())
+        .bind(i64::from(most))
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(forgotten.rows_affected())
+    }
+}
+
+fn transfer(row: &AnyRow) -> Result<TransferRow, StoreError> {
+    let record = Record::new("transfers", row, "id");
+    Ok(TransferRow {
+        id: record.parsed("id")?,
+        instance: record.parsed("instance")?,
+        account: record.parsed("account")?,
+        actor: record.text("actor")?,
+        session: record.optional("session")?,
+        connection_type: record.optional("connection_type")?,
+        address: record.optional_text("address")?,
+        direction: record.text("direction")?,
+        path: record.parsed("path")?,
+        bytes: record.count("bytes")?,
+        started_at: record.time("started_at")?,
+        ended_at: record.time("ended_at")?,
+        outcome: record.text("outcome")?,
+        reason: record.optional_text("reason")?,
+    })
+}
