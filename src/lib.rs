@@ -9,3 +9,4 @@ pub mod domain;
 pub mod net;
 pub mod store;
 pub mod telemetry;
+pub mod vfs;

@@ -1,0 +1,56 @@
+//! What is known of a file or folder.
+
+use crate::domain::{Rights, Timestamp};
+
+use super::backend::Stat;
+
+/// Links, devices and pipes do not exist for a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    File,
+    Folder,
+}
+
+/// What stat and listings tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metadata {
+    pub kind: FileKind,
+    pub size: u64,
+    pub modified: Timestamp,
+    pub accessed: Timestamp,
+    /// What the login may do here (ancestors: list alone).
+    pub rights: Rights,
+    /// Tells files apart within an account (inode on a disk); for MLST `unique`.
+    pub unique: u64,
+    /// An unpublished upload of the login's own.
+    pub incomplete: bool,
+}
+
+impl Metadata {
+    pub(super) const fn whole(stat: Stat, rights: Rights) -> Self {
+        Self {
+            kind: stat.kind,
+            size: stat.size,
+            modified: stat.modified,
+            accessed: stat.accessed,
+            rights,
+            unique: stat.unique,
+            incomplete: false,
+        }
+    }
+
+    pub(super) const fn incomplete(stat: Stat, rights: Rights) -> Self {
+        Self { incomplete: true, ..Self::whole(stat, rights) }
+    }
+}
+
+/// For statvfs, in bytes and inodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    pub block_size: u64,
+    pub blocks: u64,
+    pub blocks_free: u64,
+    pub blocks_available: u64,
+    pub files: u64,
+    pub files_free: u64,
+}

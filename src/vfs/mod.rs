@@ -1,0 +1,45 @@
+//! The confined file tree: what a login (or an operator) sees of the disk, and how a file is published whole or not at
+//! all.
+//!
+//! [`Storage`] is the place of all files. A [`SessionTree`] is one login's view of it: its remote folders mounted at
+//! their paths, the ancestors above them made up and read-only, nothing else. An [`OperatorTree`] is the view of
+//! Lucca's own applications: the published files of one account, all rights. Only `access` builds either.
+//!
+//! Both are a `view` that asks the `mount_table` where a path lies, the table in `operation` which right is needed, the
+//! index in `uploads` what is unfinished there, and a `backend` for the rest. `opening`, `upload` and `publisher` are
+//! the three acts of a file's arrival; `sidecar` is what a crash leaves to `recovery`.
+
+mod actor;
+mod backend;
+mod error;
+mod file;
+mod folders;
+mod ledger;
+mod listing;
+mod metadata;
+mod mount_table;
+mod opening;
+mod operation;
+mod operator_tree;
+mod places;
+mod publisher;
+mod recovery;
+mod session_tree;
+mod sidecar;
+mod storage;
+#[cfg(test)]
+mod tests;
+mod upload;
+mod uploads;
+mod view;
+
+pub use actor::Actor;
+pub use error::VfsError;
+pub use file::ReadFile;
+pub use ledger::{Ledger, LedgerError, Publication, TransferNote, TransferOutcome};
+pub use listing::{Entry, Listing};
+pub use metadata::{FileKind, Metadata, Space};
+pub use operator_tree::OperatorTree;
+pub use session_tree::{Replace, SessionTree, TreeOwner};
+pub use storage::{Recovery, Storage, Sweep};
+pub use upload::{CutReason, Published, Upload, WriteOptions};

@@ -1,0 +1,209 @@
+//! Opening a file for writing: every check that can be made then is made then, and a staging file takes what comes.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use crate::domain::{Right, UploadId, VirtualPath};
+
+use super::backend::{OpenFile, Times};
+use super::folders::make_folders;
+use super::metadata::FileKind;
+use super::mount_table::Mount;
+use super::operation::Operation;
+use super::places::DiskPath;
+use super::sidecar::{Line, Opened};
+use super::storage::make_folder_unless_there;
+use super::upload::{Upload, WriteOptions};
+use super::uploads::{Staged, Unfinished, cut_at};
+use super::view::View;
+use super::{Replace, VfsError};
+
+/// A twin's upload can be published between looking at it and copying it; then the look is taken again.
+const ATTEMPTS: usize = 4;
+
+/// What an upload starts from.
+enum Base {
+    Nothing,
+    /// The published file.
+    Whole,
+    /// The bytes so far of another session's upload in flight: usually of the client's own dead twin, whose
+    /// connection has not timed out yet.
+    Twin(UploadId),
+    /// The login's incomplete upload, which this one takes over.
+    Continued(UploadId),
+}
+
+impl View {
+    pub(super) fn open_write(self: &Arc<Self>, path: &VirtualPath, options: WriteOptions) -> Result<Upload, VfsError> {
+        let mount = match self.changeable(path) {
+            Err(VfsError::PermissionDenied) if self.leads_to_a_mount(path) => return Err(VfsError::IsAFolder),
+            located => located?,
+        };
+        if options.read && !mount.rights.allows(Right::Read) {
+            return Err(VfsError::PermissionDenied);
+        }
+        for _ in 0..ATTEMPTS {
+            let exists = self.check_target(path, mount, options)?;
+            let base = self.base(path, options, exists);
+            match self.stage(path, mount, &base) {
+                Err(VfsError::NotFound) if matches!(base, Base::Twin(_) | Base::Whole) => {}
+                Err(error) => return Err(error),
+                Ok(staged) => {
+                    let rights = mount.rights;
+                    let replace = if options.exclusive || !Operation::WriteExisting.is_allowed(rights) {
+                        Replace::Refuse
+                    } else {
+                        Replace::Allow
+                    };
+                    let continued = matches!(base, Base::Continued(_));
+                    let facts = (mount.folder, rights, replace);
+                    return Ok(Upload::new(Arc::clone(self), staged, facts, options, continued));
+                }
+            }
+        }
+        Err(VfsError::Busy)
+    }
+
+    /// Whether a published file is there; refuses what the options and rights do not allow.
+    fn check_target(&self, path: &VirtualPath, mount: &Mount, options: WriteOptions) -> Result<bool, VfsError> {
+        let whole = self.whole(path)?;
+        let unfinished = self.unfinished(path).is_some();
+        // Whoever cannot look must not learn by this answer either: there, a taken name is a refusal like another.
+        if options.exclusive && (whole.is_some() || unfinished) && !mount.rights.is_write_only() {
+            return Err(VfsError::AlreadyExists);
+        }
+        let operation = if whole.is_some() { Operation::WriteExisting } else { Operation::WriteNew };
+        operation.require(mount.rights)?;
+        match whole.map(|stat| stat.kind) {
+            Some(FileKind::Folder) => return Err(VfsError::IsAFolder),
+            Some(FileKind::File) => {}
+            None => {
+                if !options.create && !unfinished {
+                    return Err(VfsError::NotFound);
+                }
+                self.check_parent(path, options)?;
+            }
+        }
+        if options.exclusive && (whole.is_some() || unfinished) {
+            return Err(VfsError::PermissionDenied);
+        }
+        Ok(whole.is_some())
+    }
+
+    fn check_parent(&self, path: &VirtualPath, options: WriteOptions) -> Result<(), VfsError> {
+        let parent = self.disk(path).parent();
+        if !self.actor.is_login() && options.create {
+            // An application delivers to a path; that its folders exist is not its business.
+            return match make_folders(&self.core, &parent) {
+                Err(VfsError::AlreadyExists) => Err(VfsError::NotAFolder),
+                result => result,
+            };
+        }
+        match self.core.backend.stat(&parent)?.kind {
+            FileKind::Folder => Ok(()),
+            FileKind::File => Err(VfsError::NotAFolder),
+        }
+    }
+
+    fn base(&self, path: &VirtualPath, options: WriteOptions, exists: bool) -> Base {
+        let published = if exists { Base::Whole } else { Base::Nothing };
+        match () {
+            // An older incomplete upload stays until this one is cut or published: a crash in between costs nothing.
+            () if options.truncate => Base::Nothing,
+            () if !self.actor.is_login() => published,
+            () => match self.core.uploads.take_over(self.account, path) {
+                Some(Unfinished::InFlight(twin)) => Base::Twin(twin.id),
+                Some(Unfinished::Incomplete(id)) => Base::Continued(id),
+                None => published,
+            },
+        }
+    }
+
+    fn stage(&self, path: &VirtualPath, mount: &Mount, base: &Base) -> Result<Arc<Staged>, VfsError> {
+        let core = &self.core;
+        if let Base::Continued(id) = *base {
+            let place = DiskPath::staged(self.account, id);
+            let file = core.backend.reopen_file(&place);
+            return match file {
+                Ok(file) => Ok(self.show(id, path, file)),
+                Err(error) => {
+                    // Lost when its data is; else as it was.
+                    if error.kind() == io::ErrorKind::NotFound {
+                        core.remove_staged(self.account, id);
+                    } else {
+                        let now = core.now();
+                        let since = core.backend.stat(&place).map_or(now, |stat| cut_at(stat.modified, now));
+                        core.uploads.restore(self.account, path.clone(), id, since);
+                    }
+                    Err(error.into())
+                }
+            };
+        }
+        let id = core.new_upload_id();
+        core.uploads.begin(id);
+        match self.make_staging(id, path, base) {
+            Ok(file) => {
+                tracing::debug!(upload = %id, folder = %mount.folder, "Staged an upload");
+                Ok(self.show(id, path, file))
+            }
+            Err(error) => {
+                core.remove_staged(self.account, id);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Makes the staging file, then its sidecar: data without one is an orphan, so a copy that a crash cut short is
+    /// never taken for what the client sent.
+    fn make_staging(&self, id: UploadId, path: &VirtualPath, base: &Base) -> io::Result<Arc<dyn OpenFile>> {
+        let backend = self.core.backend.as_ref();
+        let place = DiskPath::staged(self.account, id);
+        let make = || match base {
+            Base::Whole => backend.copy_file(&self.disk(path), &place),
+            Base::Twin(twin) => backend.copy_file(&DiskPath::staged(self.account, *twin), &place),
+            Base::Nothing | Base::Continued(_) => backend.create_file(&place),
+        };
+        let file = match make() {
+            // An account's first upload finds no staging folder.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                make_folder_unless_there(backend, &place.parent())?;
+                make()?
+            }
+            made => made?,
+        };
+        let opened = Opened {
+            instance: self.instance,
+            account: self.account,
+            path: path.clone(),
+            started: self.core.now(),
+            actor: self.actor.clone(),
+        };
+        Line::Opened(opened).create(backend, &DiskPath::sidecar(self.account, id))?;
+        Ok(file)
+    }
+
+    fn show(&self, id: UploadId, path: &VirtualPath, file: Arc<dyn OpenFile>) -> Arc<Staged> {
+        let times = Mutex::new(Times::default());
+        let staged = Arc::new(Staged { id, account: self.account, path: path.clone(), file, times });
+        if self.actor.is_login() {
+            self.core.uploads.show(&staged);
+        }
+        staged
+    }
+
+    /// Sets the size of a published file: an update in place like any other. The caller publishes it.
+    pub(super) fn open_resized(self: &Arc<Self>, path: &VirtualPath, size: u64) -> Result<Upload, VfsError> {
+        let mount = match self.changeable(path) {
+            Err(VfsError::PermissionDenied) if self.leads_to_a_mount(path) => return Err(VfsError::IsAFolder),
+            located => located?,
+        };
+        Operation::WriteExisting.require(mount.rights)?;
+        // Resizing must not publish what was cut short.
+        if self.unfinished(path).is_some() {
+            return Err(VfsError::Busy);
+        }
+        let upload = self.open_write(path, WriteOptions::default())?;
+        upload.set_size(size)?;
+        Ok(upload)
+    }
+}

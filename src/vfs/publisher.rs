@@ -1,0 +1,162 @@
+//! How a staged upload becomes a file: whole or not at all, and durable before anyone is told.
+//!
+//! 1. the data is synced,
+//! 2. a durable *intent* says what is about to happen,
+//! 3. the staged file is renamed into place,
+//! 4. the target's folder is synced,
+//! 5. the ledger records it,
+//! 6. the intent goes.
+//!
+//! A crash before 3 leaves staged data with an intent: rolled back to an incomplete upload. A crash after 3 leaves an
+//! intent whose data has left staging: the file is in place, so it is recorded (again: records are idempotent by id).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::{AccountId, EventId, UploadId};
+
+use super::backend::Stat;
+use super::ledger::{LedgerError, Publication};
+use super::operation::Operation;
+use super::places::DiskPath;
+use super::sidecar::{Intent, Line};
+use super::storage::{Core, blocking};
+use super::upload::{Inner, Published};
+use super::uploads::JustUploaded;
+use super::{Replace, VfsError};
+
+/// How long a record may take. Past it the client is told that it failed; the record is tried again later.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Publishes an upload that is claimed for it. Runs in a task of its own.
+pub(super) async fn publish(upload: Arc<Inner>) -> Result<Published, VfsError> {
+    let placing = Arc::clone(&upload);
+    let publication = blocking(move || placing.place_or_cut()).await?;
+    let published = Published { bytes: publication.bytes, transfer: publication.transfer, event: publication.event };
+    let id = upload.staged.id;
+    if let Err(error) = record(&upload.view.core, publication).await {
+        tracing::error!(upload = %id, %error, "A published file is not recorded yet; the next sweep tries again");
+        return Err(VfsError::Ledger(error));
+    }
+    blocking(move || {
+        drop_intent(&upload.view.core, upload.staged.account, id);
+        Ok(())
+    })
+    .await?;
+    Ok(published)
+}
+
+/// Records a publication within a bounded time.
+pub(super) async fn record(core: &Core, publication: Publication) -> Result<(), LedgerError> {
+    match tokio::time::timeout(RECORD_TIMEOUT, core.ledger.published(publication)).await {
+        Ok(result) => result,
+        Err(_) => Err(LedgerError(String::from("the record took too long"))),
+    }
+}
+
+impl Inner {
+    /// Steps 1 to 4. What fails before the file is visible leaves an incomplete upload; after, a publication to record.
+    fn place_or_cut(&self) -> Result<Publication, VfsError> {
+        self.close();
+        let core = &self.view.core;
+        let target = self.view.disk(&self.staged.path);
+        let placed = self.prepare().and_then(|(intent, stat)| {
+            self.check_target(&intent)?;
+            let staged = DiskPath::staged(self.staged.account, self.staged.id);
+            let replaced = core.backend.publish(&staged, &target, self.replace)?;
+            Ok((Publication { replaced, ..intent.publication() }, stat))
+        });
+        let (publication, stat) = match placed {
+            Ok(placed) => placed,
+            Err(error) => {
+                self.withdraw();
+                let error = self.told(error);
+                self.end_cut(&error.to_string());
+                return Err(error);
+            }
+        };
+        // From here on the file is visible, so it is recorded, come what may.
+        core.uploads.pend(self.staged.id, publication.clone());
+        self.leave_published(stat);
+        core.backend.sync_folder(&target.parent())?;
+        Ok(publication)
+    }
+
+    /// Steps 1 and 2.
+    fn prepare(&self) -> Result<(Intent, Stat), VfsError> {
+        self.check_writes()?;
+        let (core, staged) = (&self.view.core, &self.staged);
+        let times = *staged.times();
+        if !times.is_empty() {
+            staged.file.set_times(times)?;
+        }
+        let stat = staged.file.stat()?;
+        let replaced = self.view.whole(&staged.path)?.is_some();
+        staged.file.sync()?;
+        let now = core.now();
+        let intent = Intent {
+            event: EventId::new(now, core.random.as_ref()),
+            transfer: self.transfer,
+            instance: self.view.instance,
+            account: staged.account,
+            folder: self.folder,
+            path: staged.path.clone(),
+            bytes: stat.size,
+            unique: stat.unique,
+            replaced,
+            actor: self.view.actor.clone(),
+            started_at: self.started_at,
+            published_at: now,
+        };
+        let sidecar = DiskPath::sidecar(staged.account, staged.id);
+        Line::Intent(Box::new(intent.clone())).append(core.backend.as_ref(), &sidecar, true)?;
+        core.backend.sync_folder(&DiskPath::staging_of(staged.account))?;
+        Ok((intent, stat))
+    }
+
+    /// A name that was there when it was opened may be free by now, and to fill it is another right.
+    fn check_target(&self, intent: &Intent) -> Result<(), VfsError> {
+        if intent.replaced { Ok(()) } else { Operation::WriteNew.require(self.rights) }
+    }
+
+    /// What the peer is told when the name was taken meanwhile: whoever may not overwrite is refused as at opening.
+    fn told(&self, error: VfsError) -> VfsError {
+        let may_overwrite = Operation::WriteExisting.is_allowed(self.rights);
+        match error {
+            VfsError::AlreadyExists if self.replace == Replace::Refuse && !may_overwrite => VfsError::PermissionDenied,
+            error => error,
+        }
+    }
+
+    /// Ends the intent of a file that did not become visible. Should this fail, the next start sees that the data is
+    /// still staged and comes to the same end.
+    fn withdraw(&self) {
+        let sidecar = DiskPath::sidecar(self.staged.account, self.staged.id);
+        if let Err(error) = Line::Withdrawn.append(self.view.core.backend.as_ref(), &sidecar, true) {
+            tracing::warn!(upload = %self.staged.id, %error, "Could not withdraw the intent of a failed publication");
+        }
+    }
+
+    /// Blocking. The file is visible: it is no upload any more, and the incomplete one of its path is obsolete.
+    fn leave_published(&self, stat: Stat) {
+        let (core, staged) = (&self.view.core, &self.staged);
+        if self.view.actor.is_login() {
+            let until = core.now().plus(core.settings.just_uploaded);
+            let memory = JustUploaded { path: staged.path.clone(), stat, until };
+            let memory = self.rights.is_write_only().then_some(memory);
+            if let Some(obsolete) = core.uploads.published(staged, memory) {
+                core.remove_staged(staged.account, obsolete);
+            }
+        }
+        core.uploads.forget(staged.id);
+    }
+}
+
+/// Blocking. Step 6: the record is made. The data left staging long ago; should the sidecar stay, the next start
+/// records the same ids once more.
+pub(super) fn drop_intent(core: &Core, account: AccountId, upload: UploadId) {
+    if let Err(error) = core.backend.remove_file(&DiskPath::sidecar(account, upload)) {
+        tracing::warn!(%upload, %error, "Could not remove the intent of a recorded publication");
+    }
+    core.uploads.recorded(upload);
+}

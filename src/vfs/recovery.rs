@@ -1,0 +1,211 @@
+//! What start-up and the timer put in order: intents, incomplete uploads, orphans, trash.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use crate::domain::{AccountId, Timestamp, UploadId};
+
+use super::VfsError;
+use super::backend::Backend;
+use super::ledger::Publication;
+use super::places::{DiskPath, trashed_at};
+use super::publisher::{drop_intent, record};
+use super::sidecar::{Line, Sidecar, staging_name};
+use super::storage::{Core, PROBE, Recovery, Sweep, blocking};
+use super::uploads::{cut_at, expiry};
+
+/// How many entries of a folder are looked at together.
+const BATCH: usize = 256;
+
+/// Files of one upload in staging.
+#[derive(Debug, Clone, Copy, Default)]
+struct Found {
+    /// When the data was last written; `None` without data.
+    data: Option<Timestamp>,
+    sidecar: bool,
+}
+
+/// Rolls intents forward or back and rebuilds the index.
+pub(super) async fn recover(core: &Arc<Core>) -> Result<Recovery, VfsError> {
+    let scanned = Arc::clone(core);
+    let mut recovery = blocking(move || scanned.rebuild()).await?;
+    recovery.rolled_forward = record_pending(core).await?;
+    tracing::info!(
+        rolled_forward = recovery.rolled_forward,
+        rolled_back = recovery.rolled_back,
+        incomplete = recovery.incomplete,
+        "Looked through the staged uploads"
+    );
+    Ok(recovery)
+}
+
+/// Removes what is past its term and what nothing knows.
+pub(super) async fn sweep(core: &Arc<Core>) -> Result<Sweep, VfsError> {
+    record_pending(core).await?;
+    let swept = Arc::clone(core);
+    blocking(move || swept.sweep()).await
+}
+
+/// Records what is in place and not recorded; answers how many it was. What fails stays for the next time.
+async fn record_pending(core: &Arc<Core>) -> Result<usize, VfsError> {
+    let mut recorded = 0;
+    for (upload, publication) in core.uploads.pending() {
+        let account = publication.account;
+        let synced = Arc::clone(core);
+        let ready = blocking(move || synced.make_last(&publication).map(|()| publication)).await;
+        let result = match ready {
+            Ok(publication) => record(core, publication).await.map_err(VfsError::Ledger),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = result {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(%upload, error, "A published file could not be recorded; the next sweep tries again");
+            continue;
+        }
+        let done = Arc::clone(core);
+        blocking(move || {
+            drop_intent(&done, account, upload);
+            Ok(())
+        })
+        .await?;
+        recorded += 1;
+    }
+    Ok(recorded)
+}
+
+impl Core {
+    /// A file that is to be recorded must outlive a loss of power, and the crash may have come before that was sure.
+    fn make_last(&self, publication: &Publication) -> Result<(), VfsError> {
+        let place = DiskPath::of(publication.instance, publication.account, &publication.path);
+        match self.backend.sync_folder(&place.parent()) {
+            // Its folder was taken away since: it was published all the same.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn rebuild(&self) -> Result<Recovery, VfsError> {
+        let mut recovery = Recovery::default();
+        for name in names_in(self.backend.as_ref(), &DiskPath::staging())? {
+            // Nobody probes yet: this one was interrupted.
+            if name.ends_with(PROBE) {
+                self.backend.remove_file(&DiskPath::staging().child(&name))?;
+            }
+        }
+        for account in self.accounts_in_staging()? {
+            // In the order in which they were opened, so that of two for one path the later one stays.
+            for (upload, found) in self.staged_of(account)? {
+                self.rebuild_one(account, upload, found, &mut recovery)?;
+            }
+        }
+        Ok(recovery)
+    }
+
+    fn rebuild_one(
+        &self,
+        account: AccountId,
+        upload: UploadId,
+        found: Found,
+        recovery: &mut Recovery,
+    ) -> Result<(), VfsError> {
+        let place = DiskPath::sidecar(account, upload);
+        let sidecar = if found.sidecar { Sidecar::read(self.backend.as_ref(), &place)? } else { None };
+        let Some(sidecar) = sidecar else {
+            if found.sidecar {
+                tracing::warn!(%upload, "Dropped an upload whose sidecar a crash left unreadable");
+            }
+            self.remove_staged(account, upload);
+            return Ok(());
+        };
+        match (found.data, sidecar.intent) {
+            (None, Some(intent)) => self.uploads.pend(upload, intent.publication()),
+            (None, None) => self.remove_staged(account, upload),
+            (Some(modified), intent) => {
+                recovery.rolled_back += usize::from(intent.is_some());
+                if !sidecar.opened.actor.is_login() {
+                    self.remove_staged(account, upload);
+                    return Ok(());
+                }
+                if self.backend.stat(&DiskPath::staged(account, upload))?.size == 0 {
+                    self.remove_staged(account, upload);
+                    return Ok(());
+                }
+                if intent.is_some() {
+                    // Else it would come true should this upload be discarded one day and its data vanish first.
+                    Line::Withdrawn.append(self.backend.as_ref(), &place, true)?;
+                }
+                recovery.incomplete += 1;
+                let since = cut_at(modified, self.now());
+                for older in self.uploads.restore(account, sidecar.opened.path, upload, since) {
+                    recovery.incomplete -= 1;
+                    self.remove_staged(account, older);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn sweep(&self) -> Result<Sweep, VfsError> {
+        let mut sweep = Sweep::default();
+        let now = self.now();
+        for (account, upload) in self.uploads.expire(expiry(now, self.settings.incomplete), now) {
+            self.remove_staged(account, upload);
+            sweep.incomplete += 1;
+        }
+        for account in self.accounts_in_staging()? {
+            for (upload, _) in self.staged_of(account)? {
+                if !self.uploads.knows(account, upload) {
+                    self.remove_staged(account, upload);
+                    sweep.orphans += 1;
+                }
+            }
+        }
+        for entry in names_in(self.backend.as_ref(), &DiskPath::trash())? {
+            if trashed_at(&entry).is_some_and(|at| at <= expiry(now, self.settings.trash)) {
+                self.backend.remove_tree(&DiskPath::trash().child(&entry))?;
+                sweep.trash += 1;
+            }
+        }
+        Ok(sweep)
+    }
+
+    fn accounts_in_staging(&self) -> Result<Vec<AccountId>, VfsError> {
+        let names = names_in(self.backend.as_ref(), &DiskPath::staging())?;
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
+    /// What staging holds of an account, by upload.
+    fn staged_of(&self, account: AccountId) -> Result<BTreeMap<UploadId, Found>, VfsError> {
+        let mut uploads: BTreeMap<UploadId, Found> = BTreeMap::new();
+        let mut folder = match self.backend.open_folder(&DiskPath::staging_of(account)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(uploads),
+            opened => opened?,
+        };
+        loop {
+            let batch = folder.next_batch(BATCH)?;
+            if batch.is_empty() {
+                return Ok(uploads);
+            }
+            for (name, stat) in batch {
+                match staging_name(&name) {
+                    Some((upload, true)) => uploads.entry(upload).or_default().data = Some(stat.modified),
+                    Some((upload, false)) => uploads.entry(upload).or_default().sidecar = true,
+                    None => {}
+                }
+            }
+        }
+    }
+}
+
+fn names_in(backend: &dyn Backend, place: &DiskPath) -> Result<Vec<String>, VfsError> {
+    let mut folder = backend.open_folder(place)?;
+    let mut names = Vec::new();
+    loop {
+        let batch = folder.next_batch(BATCH)?;
+        if batch.is_empty() {
+            return Ok(names);
+        }
+        names.extend(batch.into_iter().map(|(name, _)| name));
+    }
+}

@@ -1,0 +1,125 @@
+//! One login's view of its files.
+
+use std::sync::Arc;
+
+use crate::domain::{AccountId, InstanceId, RemoteFolder, Timestamp, VirtualPath};
+
+use super::backend::Times;
+use super::storage::blocking;
+use super::view::View;
+use super::{Actor, Listing, Metadata, ReadFile, Space, Storage, Upload, VfsError, WriteOptions};
+
+/// Whose files a tree shows.
+#[derive(Debug, Clone)]
+pub struct TreeOwner {
+    pub instance: InstanceId,
+    pub account: AccountId,
+    pub folders: Vec<RemoteFolder>,
+}
+
+/// What a rename does to a target that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replace {
+    Refuse,
+    Allow,
+}
+
+/// One login's view. Cheap to clone. Every operation is one hop to a blocking thread.
+#[derive(Clone)]
+pub struct SessionTree {
+    view: Arc<View>,
+}
+
+impl SessionTree {
+    /// Only `access` may call this (tests/architecture.rs).
+    pub async fn mount(storage: &Arc<Storage>, owner: TreeOwner, actor: Actor) -> Result<Self, VfsError> {
+        let storage = Arc::clone(storage);
+        Ok(Self { view: blocking(move || View::mount(&storage, &owner, actor)).await? })
+    }
+
+    /// Where a session starts: `/`.
+    pub fn home(&self) -> VirtualPath {
+        VirtualPath::root()
+    }
+
+    /// Needs list or read. In a folder where nothing is seen: the login's own unfinished and recent uploads.
+    pub async fn stat(&self, path: &VirtualPath) -> Result<Metadata, VfsError> {
+        let path = path.clone();
+        self.blocking(move |view| view.stat(&path)).await
+    }
+
+    /// Needs list.
+    pub async fn list(&self, path: &VirtualPath) -> Result<Listing, VfsError> {
+        let path = path.clone();
+        self.blocking(move |view| view.list(&path)).await
+    }
+
+    /// Needs read. `Busy` while an upload to this name is unfinished.
+    pub async fn open_read(&self, path: &VirtualPath) -> Result<ReadFile, VfsError> {
+        let path = path.clone();
+        self.blocking(move |view| view.open_read(&path)).await
+    }
+
+    /// Needs write for a name that is free, overwrite for one that is not.
+    pub async fn open_write(&self, path: &VirtualPath, options: WriteOptions) -> Result<Upload, VfsError> {
+        let path = path.clone();
+        self.blocking(move |view| view.open_write(&path, options)).await
+    }
+
+    /// Needs make folder. Durable when it resolves.
+    pub async fn make_folder(&self, path: &VirtualPath) -> Result<(), VfsError> {
+        let path = path.clone();
+        self.blocking(move |view| view.make_folder(&path)).await
+    }
+
+    /// Needs delete. Durable when it resolves.
+    pub async fn remove_folder(&self, path: &VirtualPath) -> Result<(), VfsError> {
+        let path = path.clone();
+        self.blocking(move |view| view.remove_folder(&path)).await
+    }
+
+    /// Needs delete. Where the login has an incomplete upload, that alone goes. Durable when it resolves.
+    pub async fn remove_file(&self, path: &VirtualPath) -> Result<(), VfsError> {
+        let path = path.clone();
+        self.blocking(move |view| view.remove_file(&path)).await
+    }
+
+    /// Needs rename; into another remote folder also write there; over something overwrite there. Atomic, and durable
+    /// when it resolves.
+    pub async fn rename(&self, from: &VirtualPath, to: &VirtualPath, replace: Replace) -> Result<(), VfsError> {
+        let (from, to) = (from.clone(), to.clone());
+        self.blocking(move |view| view.rename(&from, &to, replace)).await
+    }
+
+    /// Needs write or overwrite. An upload in flight keeps them through its publication.
+    pub async fn set_times(
+        &self,
+        path: &VirtualPath,
+        modified: Option<Timestamp>,
+        accessed: Option<Timestamp>,
+    ) -> Result<(), VfsError> {
+        let path = path.clone();
+        self.blocking(move |view| view.set_times(&path, Times { modified, accessed })).await
+    }
+
+    /// Needs overwrite. Published like any update in place.
+    pub async fn set_size(&self, path: &VirtualPath, size: u64) -> Result<(), VfsError> {
+        let path = path.clone();
+        let upload = self.blocking(move |view| view.open_resized(&path, size)).await?;
+        upload.publish().await.map(|_| ())
+    }
+
+    /// Of the filesystem that holds `path`.
+    pub async fn space(&self, path: &VirtualPath) -> Result<Space, VfsError> {
+        let path = path.clone();
+        self.blocking(move |view| view.space(&path)).await
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Arc<View>) -> Result<T, VfsError> + Send + 'static,
+    ) -> Result<T, VfsError> {
+        let view = Arc::clone(&self.view);
+        blocking(move || work(&view)).await
+    }
+}

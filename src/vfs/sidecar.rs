@@ -1,0 +1,220 @@
+//! What is written beside a staging file, so that it means something after a crash.
+//!
+//! A sidecar is a list of JSON lines that only grows, because appending a line and syncing it once is the cheapest
+//! durable note there is. The first line says whose upload it is; a later *intent* line says that it is being
+//! published, and whatever follows an intent ends it. A line that was torn by a crash is no line.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{AccountId, EventId, FolderId, InstanceId, Timestamp, TransferId, UploadId, VirtualPath};
+
+use super::Actor;
+use super::backend::Backend;
+use super::ledger::Publication;
+use super::places::DiskPath;
+
+/// Sidecars hold a few lines; more is not ours.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// One line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Line {
+    Opened(Opened),
+    /// The folder that the upload is for has another path now.
+    Moved {
+        path: VirtualPath,
+    },
+    Intent(Box<Intent>),
+    /// The publication failed before the file was visible: the upload is incomplete again.
+    Withdrawn,
+}
+
+/// Whose upload it is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Opened {
+    pub(super) instance: InstanceId,
+    pub(super) account: AccountId,
+    pub(super) path: VirtualPath,
+    pub(super) started: Timestamp,
+    pub(super) actor: Actor,
+}
+
+/// Everything that the record of the publication will say, and which file it is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Intent {
+    pub(super) event: EventId,
+    pub(super) transfer: TransferId,
+    pub(super) instance: InstanceId,
+    pub(super) account: AccountId,
+    pub(super) folder: FolderId,
+    pub(super) path: VirtualPath,
+    pub(super) bytes: u64,
+    /// The staged file's inode, for who has to look at the disk by hand.
+    pub(super) unique: u64,
+    pub(super) replaced: bool,
+    pub(super) actor: Actor,
+    pub(super) started_at: Timestamp,
+    pub(super) published_at: Timestamp,
+}
+
+impl Intent {
+    pub(super) fn publication(self) -> Publication {
+        Publication {
+            event: self.event,
+            transfer: self.transfer,
+            instance: self.instance,
+            account: self.account,
+            folder: self.folder,
+            path: self.path,
+            bytes: self.bytes,
+            replaced: self.replaced,
+            actor: self.actor,
+            started_at: self.started_at,
+            published_at: self.published_at,
+        }
+    }
+}
+
+/// A sidecar as it was found.
+#[derive(Debug)]
+pub(super) struct Sidecar {
+    /// With the path of the last move.
+    pub(super) opened: Opened,
+    /// The intent that nothing ended.
+    pub(super) intent: Option<Intent>,
+}
+
+impl Sidecar {
+    /// `None` when there is no whole first line.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+        let Some(Line::Opened(opened)) = lines.next() else { return None };
+        let mut sidecar = Self { opened, intent: None };
+        for line in lines {
+            sidecar.intent = None;
+            match line {
+                Line::Opened(again) => sidecar.opened = again,
+                Line::Moved { path } => sidecar.opened.path = path,
+                Line::Intent(intent) => sidecar.intent = Some(*intent),
+                Line::Withdrawn => {}
+            }
+        }
+        Some(sidecar)
+    }
+
+    pub(super) fn read(backend: &dyn Backend, path: &DiskPath) -> io::Result<Option<Self>> {
+        let file = backend.open_file(path)?;
+        let size = file.stat()?.size.min(MAX_BYTES);
+        let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match file.read_at(filled as u64, &mut bytes[filled..])? {
+                0 => break,
+                read => filled += read,
+            }
+        }
+        Ok(Self::parse(&String::from_utf8_lossy(&bytes[..filled])))
+    }
+}
+
+impl Line {
+    /// Starts a sidecar with this line.
+    pub(super) fn create(&self, backend: &dyn Backend, path: &DiskPath) -> io::Result<()> {
+        backend.create_file(path)?.write_at(0, &self.bytes()?)
+    }
+
+    /// Adds this line to a sidecar that is there; durable (but for the file's name) when `sync`.
+    pub(super) fn append(&self, backend: &dyn Backend, path: &DiskPath, sync: bool) -> io::Result<()> {
+        let file = backend.reopen_file(path)?;
+        file.write_at(file.stat()?.size, &self.bytes()?)?;
+        if sync { file.sync() } else { Ok(()) }
+    }
+
+    fn bytes(&self) -> io::Result<Vec<u8>> {
+        // The newline comes first as well: a line that a crash tore must not swallow this one.
+        let mut bytes = vec![b'\n'];
+        serde_json::to_writer(&mut bytes, self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+}
+
+/// The upload that a name in a staging folder belongs to, and whether it is its data.
+pub(super) fn staging_name(name: &str) -> Option<(UploadId, bool)> {
+    let (id, kind) = name.split_once('.')?;
+    match kind {
+        "data" => Some((id.parse().ok()?, true)),
+        "json" => Some((id.parse().ok()?, false)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::OsRandom;
+
+    fn opened() -> Opened {
+        let now = Timestamp::from_seconds(1_000);
+        Opened {
+            instance: InstanceId::new(now, &OsRandom),
+            account: AccountId::new(now, &OsRandom),
+            path: VirtualPath::parse("/in/a.csv").unwrap(),
+            started: now,
+            actor: Actor::Operator { name: String::from("payroll") },
+        }
+    }
+
+    fn intent() -> Line {
+        let (now, opened) = (Timestamp::from_seconds(1_000), opened());
+        Line::Intent(Box::new(Intent {
+            event: EventId::new(now, &OsRandom),
+            transfer: TransferId::new(now, &OsRandom),
+            instance: opened.instance,
+            account: opened.account,
+            folder: FolderId::new(now, &OsRandom),
+            path: opened.path,
+            bytes: 3,
+            unique: 7,
+            replaced: false,
+            actor: opened.actor,
+            started_at: now,
+            published_at: now,
+        }))
+    }
+
+    fn text(lines: &[Line]) -> String {
+        lines.iter().map(|line| String::from_utf8(line.bytes().unwrap()).unwrap()).collect()
+    }
+
+    #[test]
+    fn the_last_line_decides_whether_there_is_an_intent() {
+        let has_intent = |lines: &[Line]| Sidecar::parse(&text(lines)).unwrap().intent.is_some();
+        assert!(!has_intent(&[Line::Opened(opened())]));
+        assert!(has_intent(&[Line::Opened(opened()), intent()]));
+        assert!(!has_intent(&[Line::Opened(opened()), intent(), Line::Withdrawn]));
+        assert!(has_intent(&[Line::Opened(opened()), intent(), Line::Withdrawn, intent()]));
+    }
+
+    #[test]
+    fn a_torn_intent_is_no_intent_and_swallows_nothing() {
+        let whole = text(&[Line::Opened(opened()), intent()]);
+        for length in 0..whole.len() - 2 {
+            let torn = &whole[..length];
+            if let Some(sidecar) = Sidecar::parse(torn) {
+                assert!(sidecar.intent.is_none(), "{torn}");
+                assert!(Sidecar::parse(&(torn.to_owned() + &text(&[intent()]))).unwrap().intent.is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn a_moved_upload_has_its_new_path() {
+        let path = VirtualPath::parse("/out/a.csv").unwrap();
+        let sidecar = Sidecar::parse(&text(&[Line::Opened(opened()), Line::Moved { path: path.clone() }])).unwrap();
+        assert_eq!(sidecar.opened.path, path);
+    }
+}

@@ -1,0 +1,228 @@
+//! The file tree as its users meet it, on a real disk, with a ledger that can be told to fail.
+
+mod arrival;
+mod crashes;
+mod escapes;
+mod housekeeping;
+mod incomplete;
+mod rights;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tempfile::TempDir;
+
+use super::backend::Backend;
+use super::*;
+use crate::config::StorageSettings;
+use crate::domain::*;
+
+pub(super) fn path(text: &str) -> VirtualPath {
+    VirtualPath::parse(text).unwrap()
+}
+
+pub(super) const START_NEW: WriteOptions = WriteOptions { create: true, truncate: true, exclusive: false, read: false };
+pub(super) const CONTINUE: WriteOptions = WriteOptions { create: true, truncate: false, exclusive: false, read: false };
+
+/// Remembers what it was told, and fails when asked to.
+#[derive(Default)]
+pub(super) struct FakeLedger {
+    pub(super) fails: AtomicBool,
+    pub(super) panics: AtomicBool,
+    publications: Mutex<Vec<Publication>>,
+    notes: Mutex<Vec<TransferNote>>,
+}
+
+impl Ledger for FakeLedger {
+    fn published(&self, publication: Publication) -> BoxFuture<'_, Result<(), LedgerError>> {
+        Box::pin(async move {
+            assert!(!self.panics.load(Ordering::SeqCst), "the ledger panics as it was told to");
+            if self.fails.load(Ordering::SeqCst) {
+                return Err(LedgerError(String::from("the database is away")));
+            }
+            let mut publications = self.publications.lock().unwrap();
+            if !publications.iter().any(|known| known.event == publication.event) {
+                publications.push(publication);
+            }
+            Ok(())
+        })
+    }
+
+    fn noted(&self, note: TransferNote) {
+        self.notes.lock().unwrap().push(note);
+    }
+}
+
+impl FakeLedger {
+    pub(super) fn publications(&self) -> Vec<Publication> {
+        self.publications.lock().unwrap().clone()
+    }
+
+    pub(super) fn notes(&self) -> Vec<TransferNote> {
+        self.notes.lock().unwrap().clone()
+    }
+}
+
+/// A storage in a temporary directory, and one account in it.
+pub(super) struct Place {
+    directory: TempDir,
+    pub(super) ledger: Arc<FakeLedger>,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) storage: Arc<Storage>,
+    pub(super) owner: TreeOwner,
+}
+
+impl Place {
+    /// With these folders: path and rights.
+    pub(super) fn with(folders: &[(&str, Rights)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let ledger = Arc::new(FakeLedger::default());
+        let now = Timestamp::parse("2026-11-23T18:00:00Z").unwrap();
+        let clock = Arc::new(ManualClock::at(now));
+        let storage = open(directory.path(), &ledger, &clock);
+        let (instance, account) = (InstanceId::new(now, &OsRandom), AccountId::new(now, &OsRandom));
+        let folder = |(at, rights): &(&str, Rights)| RemoteFolder {
+            id: FolderId::new(now, &OsRandom),
+            account,
+            name: FolderName::parse("folder").unwrap(),
+            path: path(at),
+            rights: *rights,
+        };
+        let owner = TreeOwner { instance, account, folders: folders.iter().map(folder).collect() };
+        Self { directory, ledger, clock, storage, owner }
+    }
+
+    /// With the folder `/in`, all rights.
+    pub(super) fn new() -> Self {
+        Self::with(&[("/in", Rights::all())])
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// As after a restart: nothing of the memory is left.
+    pub(super) async fn restart(&mut self) -> Recovery {
+        self.storage = open(self.directory(), &self.ledger, &self.clock);
+        self.storage.recover().await.unwrap()
+    }
+
+    /// The same over another backend.
+    pub(super) fn over(&self, backend: Arc<dyn Backend>) -> Arc<Storage> {
+        let (settings, random) = (settings(self.directory()), Arc::new(OsRandom));
+        Storage::over(backend, &settings, Arc::clone(&self.ledger) as _, Arc::clone(&self.clock) as _, random).unwrap()
+    }
+
+    pub(super) async fn login(&self) -> SessionTree {
+        self.login_over(&self.storage).await
+    }
+
+    pub(super) async fn login_over(&self, storage: &Arc<Storage>) -> SessionTree {
+        let actor = Actor::Login {
+            session: SessionId::new(self.clock.now(), &OsRandom),
+            login: LoginName::parse("acme-payroll").unwrap(),
+            connection_type: ConnectionType::Sftp,
+            address: "192.0.2.7".parse().unwrap(),
+        };
+        SessionTree::mount(storage, self.owner.clone(), actor).await.unwrap()
+    }
+
+    pub(super) async fn operator(&self) -> OperatorTree {
+        let actor = Actor::Operator { name: String::from("payroll-import") };
+        OperatorTree::mount(&self.storage, self.owner.clone(), actor).await.unwrap()
+    }
+
+    /// Where a virtual path is on the disk.
+    pub(super) fn disk(&self, at: &str) -> PathBuf {
+        self.storage.directory_of(self.owner.instance, self.owner.account, &path(at))
+    }
+
+    /// What the disk holds at a virtual path.
+    pub(super) fn content(&self, at: &str) -> Option<String> {
+        std::fs::read_to_string(self.disk(at)).ok()
+    }
+
+    /// The names in the account's staging folder.
+    pub(super) fn staging(&self) -> Vec<String> {
+        let folder = self.directory().join(".staging").join(self.owner.account.to_string());
+        let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+}
+
+pub(super) fn settings(directory: &Path) -> StorageSettings {
+    StorageSettings {
+        directory: directory.to_owned(),
+        incomplete: Duration::from_secs(24 * 3600),
+        just_uploaded: Duration::from_secs(600),
+        trash: Duration::from_secs(30 * 24 * 3600),
+        sweep_every: Duration::from_secs(600),
+    }
+}
+
+fn open(directory: &Path, ledger: &Arc<FakeLedger>, clock: &Arc<ManualClock>) -> Arc<Storage> {
+    let (ledger, clock) = (Arc::clone(ledger), Arc::clone(clock));
+    Storage::open(&settings(directory), ledger, clock, Arc::new(OsRandom)).unwrap()
+}
+
+pub(super) async fn put(tree: &SessionTree, at: &str, content: &str) -> Result<Published, VfsError> {
+    let upload = tree.open_write(&path(at), START_NEW).await?;
+    upload.write_at(0, content.as_bytes())?;
+    upload.publish().await
+}
+
+/// Sends some bytes, then loses the connection.
+pub(super) async fn put_cut(tree: &SessionTree, at: &str, content: &str) {
+    let upload = tree.open_write(&path(at), START_NEW).await.unwrap();
+    upload.write_at(0, content.as_bytes()).unwrap();
+    upload.cut(CutReason::ConnectionLost).await;
+}
+
+pub(super) fn read_all(file: &ReadFile) -> String {
+    let mut bytes = vec![0; usize::try_from(file.size()).unwrap() + 1];
+    let read = file.read_at(0, &mut bytes).unwrap();
+    String::from_utf8(bytes[..read].to_vec()).unwrap()
+}
+
+pub(super) async fn get(tree: &SessionTree, at: &str) -> Result<String, VfsError> {
+    let file = tree.open_read(&path(at)).await?;
+    Ok(read_all(&file))
+}
+
+pub(super) async fn get_as_operator(tree: &OperatorTree, at: &str) -> Result<String, VfsError> {
+    let file = tree.open_read(&path(at)).await?;
+    Ok(read_all(&file))
+}
+
+/// Names of a listing, sorted; an incomplete upload's with a `*`, a folder's with a `/`.
+pub(super) async fn names(listing: Result<Listing, VfsError>) -> Result<String, VfsError> {
+    let mut listing = listing?;
+    let mut names = Vec::new();
+    loop {
+        let batch = listing.next_batch(3).await?;
+        if batch.is_empty() {
+            break;
+        }
+        names.extend(batch.into_iter().map(|entry| {
+            let mark = match (entry.metadata.incomplete, entry.metadata.kind) {
+                (true, _) => "*",
+                (false, FileKind::Folder) => "/",
+                (false, FileKind::File) => "",
+            };
+            format!("{}{mark}", entry.name)
+        }));
+    }
+    names.sort();
+    Ok(names.join(" "))
+}
+
+/// The variant's name, for tables of expected outcomes.
+pub(super) fn outcome<T>(result: &Result<T, VfsError>) -> String {
+    match result {
+        Ok(_) => String::from("Ok"),
+        Err(error) => format!("{error:?}").chars().take_while(char::is_ascii_alphanumeric).collect(),
+    }
+}

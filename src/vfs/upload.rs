@@ -1,0 +1,327 @@
+//! A file open for writing: staged, invisible to everyone else, then published whole or cut.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+
+use crate::domain::{EventId, FolderId, Rights, Timestamp, TransferId, UploadId};
+
+use super::backend::Times;
+use super::ledger::{TransferNote, TransferOutcome};
+use super::storage::blocking;
+use super::uploads::Staged;
+use super::view::View;
+use super::{Metadata, Replace, Space, VfsError, publisher};
+
+/// How a file is opened for writing, in SFTP's terms (draft-ietf-secsh-filexfer-02 §6.3), which cover FTP's and HTTP's.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WriteOptions {
+    /// Make the file when it is not there (neither whole nor incomplete).
+    pub create: bool,
+    /// Start from nothing. Without it: an incomplete upload of the login's is continued; else a whole file is edited
+    /// in a staged copy.
+    pub truncate: bool,
+    /// Fail when it is there.
+    pub exclusive: bool,
+    /// The handle may read as well (needs the right to read).
+    pub read: bool,
+}
+
+/// Why an upload ended without publishing; told in the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CutReason {
+    ConnectionLost,
+    ClosedByOperator,
+    Stalled,
+    Aborted,
+    ShuttingDown,
+    StorageFailed,
+}
+
+impl CutReason {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::ConnectionLost => "the connection was lost",
+            Self::ClosedByOperator => "an operator closed the session",
+            Self::Stalled => "nothing came for too long",
+            Self::Aborted => "the client gave it up",
+            Self::ShuttingDown => "the gateway was shut down",
+            Self::StorageFailed => "the storage failed",
+        }
+    }
+}
+
+/// What became of a publication.
+#[derive(Debug, Clone)]
+pub struct Published {
+    pub bytes: u64,
+    pub transfer: TransferId,
+    pub event: EventId,
+}
+
+/// A staged upload. Invisible to everyone else until `publish`. Dropped: as `cut(ConnectionLost)`.
+/// Handles are shared between tasks of an edge as `Arc<Upload>`; hence `&self`.
+pub struct Upload {
+    inner: Arc<Inner>,
+}
+
+/// What the handle shares with a publication that outlives it.
+pub(super) struct Inner {
+    pub(super) view: Arc<View>,
+    pub(super) staged: Arc<Staged>,
+    pub(super) folder: FolderId,
+    pub(super) rights: Rights,
+    /// What to do with a published file that is there at the end.
+    pub(super) replace: Replace,
+    pub(super) transfer: TransferId,
+    pub(super) started_at: Timestamp,
+    readable: bool,
+    /// It took over an incomplete upload.
+    continued: bool,
+    /// Something was written: there is something to keep when it is cut.
+    changed: AtomicBool,
+    /// `publish` or `cut` was called; only the first counts.
+    claimed: AtomicBool,
+    /// Whether writing is over. Writers hold it for reading while they write, so that its writer waits for them.
+    closed: RwLock<bool>,
+    /// One append at a time: each goes where the one before ended.
+    appending: Mutex<()>,
+    failure: Mutex<Option<WriteFailure>>,
+}
+
+/// The first change that failed: what is staged from there on is not what the client sent.
+#[derive(Debug, Clone, Copy)]
+struct WriteFailure {
+    kind: io::ErrorKind,
+    number: Option<i32>,
+    /// What lies before is as it was sent.
+    good_to: u64,
+}
+
+impl WriteFailure {
+    fn error(self) -> VfsError {
+        VfsError::from(self.number.map_or_else(|| self.kind.into(), io::Error::from_raw_os_error))
+    }
+}
+
+impl Upload {
+    pub(super) fn new(
+        view: Arc<View>,
+        staged: Arc<Staged>,
+        (folder, rights, replace): (FolderId, Rights, Replace),
+        options: WriteOptions,
+        continued: bool,
+    ) -> Self {
+        let started_at = view.core.now();
+        let transfer = TransferId::new(started_at, view.core.random.as_ref());
+        let inner = Inner {
+            view,
+            staged,
+            folder,
+            rights,
+            replace,
+            transfer,
+            started_at,
+            readable: options.read,
+            continued,
+            changed: AtomicBool::new(false),
+            claimed: AtomicBool::new(false),
+            closed: RwLock::new(false),
+            appending: Mutex::new(()),
+            failure: Mutex::new(None),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Blocking.
+    pub fn write_at(&self, offset: u64, data: &[u8]) -> Result<(), VfsError> {
+        let _open = self.inner.open_for_writing()?;
+        self.inner.change(offset, || self.inner.staged.file.write_at(offset, data))
+    }
+
+    /// Blocking; at the end, whatever it is then (APPEND).
+    pub fn append(&self, data: &[u8]) -> Result<(), VfsError> {
+        let _open = self.inner.open_for_writing()?;
+        let _turn = self.inner.appending.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = self.inner.staged.file.stat()?.size;
+        self.inner.change(end, || self.inner.staged.file.write_at(end, data))
+    }
+
+    /// Blocking; `WrongMode` unless opened with `read`.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, VfsError> {
+        if !self.inner.readable {
+            return Err(VfsError::WrongMode);
+        }
+        Ok(self.inner.staged.file.read_at(offset, buffer)?)
+    }
+
+    /// Blocking.
+    pub fn metadata(&self) -> Result<Metadata, VfsError> {
+        Ok(Metadata::incomplete(self.inner.staged.stat()?, self.inner.rights))
+    }
+
+    /// Blocking.
+    pub fn space(&self) -> Result<Space, VfsError> {
+        Ok(self.inner.view.core.backend.space()?)
+    }
+
+    /// Blocking.
+    pub fn set_size(&self, size: u64) -> Result<(), VfsError> {
+        let _open = self.inner.open_for_writing()?;
+        self.inner.change(size, || self.inner.staged.file.set_size(size))
+    }
+
+    /// Blocking; kept through publication, also when more is written.
+    pub fn set_times(&self, modified: Option<Timestamp>, accessed: Option<Timestamp>) -> Result<(), VfsError> {
+        let _open = self.inner.open_for_writing()?;
+        self.inner.staged.add_times(Times { modified, accessed });
+        Ok(())
+    }
+
+    /// Blocking fdatasync (fsync@openssh.com).
+    pub fn sync(&self) -> Result<(), VfsError> {
+        let _open = self.inner.open_for_writing()?;
+        // A failed sync may have lost anything, and the next one may not say so again: nothing is trusted after it.
+        self.inner.unless_failed(0, || self.inner.staged.file.sync())
+    }
+
+    /// Durable and visible when it resolves (decision 5). Runs to its end even when the caller is dropped. A second
+    /// call answers `WrongMode`. Publishing an upload in which a write failed is refused (the failed write's error
+    /// again).
+    pub async fn publish(&self) -> Result<Published, VfsError> {
+        if self.inner.claimed.swap(true, Ordering::AcqRel) {
+            return Err(VfsError::WrongMode);
+        }
+        // A task of its own: a client that goes away now must not leave the steps half done.
+        match tokio::spawn(publisher::publish(Arc::clone(&self.inner))).await {
+            Ok(published) => published,
+            Err(error) => Err(VfsError::Storage(io::Error::other(error))),
+        }
+    }
+
+    /// Ends it as an incomplete upload of the login's (an operator's is discarded).
+    pub async fn cut(&self, reason: CutReason) {
+        if self.inner.claimed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let inner = Arc::clone(&self.inner);
+        let ended = blocking(move || {
+            inner.close();
+            inner.end_cut(reason.as_str());
+            Ok(())
+        });
+        if let Err(error) = ended.await {
+            tracing::error!(error = &error as &dyn std::error::Error, "Cutting an upload failed");
+        }
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if self.inner.claimed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        // The index changes at once, so that a client that reconnects finds what it sent; only the files that give
+        // way are left to a blocking thread.
+        let give_way = self.inner.leave_index();
+        self.inner.note_cut(CutReason::ConnectionLost.as_str());
+        let inner = Arc::clone(&self.inner);
+        let remove = move || inner.remove_files(&give_way);
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(remove)),
+            Err(_) => remove(),
+        }
+    }
+}
+
+impl Inner {
+    /// The guard keeps the upload from being closed while it is written.
+    fn open_for_writing(&self) -> Result<RwLockReadGuard<'_, bool>, VfsError> {
+        let closed = self.closed.read().unwrap_or_else(PoisonError::into_inner);
+        // Claimed is not closed yet: nothing new is let in while the closing waits for what runs.
+        if *closed || self.claimed.load(Ordering::Acquire) { Err(VfsError::WrongMode) } else { Ok(closed) }
+    }
+
+    /// Blocking: waits for the writes that run; no other starts.
+    pub(super) fn close(&self) {
+        *self.closed.write().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    /// Changes the staged bytes from `offset` on.
+    fn change(&self, offset: u64, change: impl FnOnce() -> io::Result<()>) -> Result<(), VfsError> {
+        self.unless_failed(offset, change)?;
+        self.changed.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Does something to the staged bytes and remembers its failure. Such an upload is never published, nor written
+    /// on: a later piece would leave a hole that the client, when it resumes at the end, would never fill.
+    fn unless_failed(&self, good_to: u64, act: impl FnOnce() -> io::Result<()>) -> Result<(), VfsError> {
+        self.check_writes()?;
+        act().map_err(|error| {
+            let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+            let first =
+                *failure.get_or_insert(WriteFailure { kind: error.kind(), number: error.raw_os_error(), good_to });
+            // Of several that fail at a time, the first in the file decides.
+            *failure = Some(WriteFailure { good_to: first.good_to.min(good_to), ..first });
+            VfsError::from(error)
+        })
+    }
+
+    /// Refuses when a write failed.
+    pub(super) fn check_writes(&self) -> Result<(), VfsError> {
+        let failure = *self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.map_or(Ok(()), |failure| Err(failure.error()))
+    }
+
+    /// Blocking: ends it without publishing.
+    pub(super) fn end_cut(&self, reason: &str) {
+        let give_way = self.leave_index();
+        self.note_cut(reason);
+        self.remove_files(&give_way);
+    }
+
+    /// Turns the upload into the login's incomplete one, or gives it up: an operator's, and one that received nothing
+    /// (a copy that nobody changed says no more than what it was copied from). Answers the uploads whose files go.
+    fn leave_index(&self) -> Vec<UploadId> {
+        let (core, staged) = (&self.view.core, &self.staged);
+        let received = self.continued || self.changed.load(Ordering::Acquire);
+        if self.view.actor.is_login() && received && self.drop_what_failed() {
+            core.uploads.keep(staged, core.now())
+        } else {
+            core.uploads.discard(staged);
+            vec![staged.id]
+        }
+    }
+
+    /// Leaves only what is as the client sent it; answers whether that is anything.
+    fn drop_what_failed(&self) -> bool {
+        let failure = *self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(failure) = failure else { return true };
+        let shorten =
+            |size: u64| if size > failure.good_to { self.staged.file.set_size(failure.good_to) } else { Ok(()) };
+        failure.good_to > 0 && self.staged.file.stat().and_then(|stat| shorten(stat.size)).is_ok()
+    }
+
+    fn remove_files(&self, uploads: &[UploadId]) {
+        for upload in uploads {
+            self.view.core.remove_staged(self.staged.account, *upload);
+        }
+    }
+
+    fn note_cut(&self, reason: &str) {
+        self.view.core.ledger.noted(TransferNote {
+            transfer: self.transfer,
+            instance: self.view.instance,
+            account: self.view.account,
+            folder: self.folder,
+            path: self.staged.path.clone(),
+            bytes: self.staged.file.stat().map_or(0, |stat| stat.size),
+            upload: true,
+            actor: self.view.actor.clone(),
+            started_at: self.started_at,
+            ended_at: self.view.core.now(),
+            outcome: TransferOutcome::Failed { reason: reason.to_owned() },
+        });
+    }
+}
