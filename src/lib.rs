@@ -6,6 +6,7 @@
 pub mod config;
 pub mod credentials;
 pub mod domain;
+pub mod events;
 pub mod net;
 pub mod store;
 pub mod telemetry;

@@ -1,0 +1,154 @@
+//! Publications and notes as the rows that are kept.
+
+use crate::domain::{ConnectionType, SessionId};
+use crate::store::{EventRow, TransferRow};
+use crate::vfs::{Actor, Publication, TransferNote, TransferOutcome};
+
+/// The kind of a publication's event.
+const FILE_UPLOADED: &str = "file.uploaded";
+
+/// The transfer and the event of a publication.
+pub(super) fn of_publication(publication: Publication) -> (TransferRow, EventRow) {
+    let data = serde_json::json!({
+        "account": publication.account,
+        "folder": publication.folder,
+        "path": publication.path.as_str(),
+        "bytes": publication.bytes,
+        "replaced": publication.replaced,
+        "transfer": publication.transfer,
+        "actor": actor_data(&publication.actor),
+    });
+    let event = EventRow {
+        id: publication.event,
+        kind: FILE_UPLOADED.to_owned(),
+        instance: publication.instance,
+        account: Some(publication.account),
+        folder: Some(publication.folder),
+        at: publication.published_at,
+        data,
+    };
+    let (session, connection_type, address) = connection(&publication.actor);
+    let transfer = TransferRow {
+        id: publication.transfer,
+        instance: publication.instance,
+        account: publication.account,
+        actor: actor_name(&publication.actor),
+        session,
+        connection_type,
+        address,
+        direction: String::from("upload"),
+        path: publication.path,
+        bytes: publication.bytes,
+        started_at: publication.started_at,
+        ended_at: publication.published_at,
+        outcome: String::from("completed"),
+        reason: None,
+    };
+    (transfer, event)
+}
+
+/// The transfer of a note.
+pub(super) fn of_note(note: TransferNote) -> TransferRow {
+    let (session, connection_type, address) = connection(&note.actor);
+    let (outcome, reason) = match note.outcome {
+        TransferOutcome::Completed => ("completed", None),
+        TransferOutcome::Failed { reason } => ("failed", Some(reason)),
+    };
+    TransferRow {
+        id: note.transfer,
+        instance: note.instance,
+        account: note.account,
+        actor: actor_name(&note.actor),
+        session,
+        connection_type,
+        address,
+        direction: String::from(if note.upload { "upload" } else { "download" }),
+        path: note.path,
+        bytes: note.bytes,
+        started_at: note.started_at,
+        ended_at: note.ended_at,
+        outcome: outcome.to_owned(),
+        reason,
+    }
+}
+
+fn actor_name(actor: &Actor) -> String {
+    match actor {
+        Actor::Login { login, .. } => format!("login {login}"),
+        Actor::Operator { name } => format!("operator {name}"),
+    }
+}
+
+fn actor_data(actor: &Actor) -> serde_json::Value {
+    match actor {
+        Actor::Login { session, login, connection_type, address } => serde_json::json!({
+            "login": login,
+            "connection_type": connection_type,
+            "address": address.to_canonical(),
+            "session": session,
+        }),
+        Actor::Operator { name } => serde_json::json!({ "operator": name }),
+    }
+}
+
+/// By which connection a login worked; operators have none.
+fn connection(actor: &Actor) -> (Option<SessionId>, Option<ConnectionType>, Option<String>) {
+    match actor {
+        Actor::Login { session, connection_type, address, .. } => {
+            (Some(*session), Some(*connection_type), Some(address.to_canonical().to_string()))
+        }
+        Actor::Operator { .. } => (None, None, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::samples::{note, operator, publication};
+
+    #[test]
+    fn an_event_tells_who_uploaded_what_and_how() {
+        let published = publication(1);
+        let (transfer, event) = of_publication(published.clone());
+        let Actor::Login { session, .. } = published.actor else { panic!("a login uploads") };
+        let expected = serde_json::json!({
+            "account": published.account.to_string(),
+            "folder": published.folder.to_string(),
+            "path": "/export/absences-1.csv",
+            "bytes": 1024,
+            "replaced": false,
+            "transfer": published.transfer.to_string(),
+            "actor": {
+                "login": "Paie.Acme",
+                "connection_type": "sftp",
+                "address": "203.0.113.7",
+                "session": session.to_string(),
+            },
+        });
+        assert_eq!((event.kind.as_str(), event.data), ("file.uploaded", expected));
+        assert_eq!(transfer.actor, "login Paie.Acme");
+        assert_eq!(transfer.address.as_deref(), Some("203.0.113.7"));
+    }
+
+    #[test]
+    fn an_operators_event_names_the_operator_alone() {
+        let (transfer, event) = of_publication(Publication { actor: operator(), ..publication(1) });
+        assert_eq!(event.data["actor"], serde_json::json!({ "operator": "hr-suite" }));
+        assert_eq!(transfer.actor, "operator hr-suite");
+        assert_eq!((transfer.session, transfer.connection_type, transfer.address), (None, None, None));
+    }
+
+    #[test]
+    fn a_note_keeps_why_a_transfer_failed() {
+        let cut = of_note(TransferNote {
+            upload: true,
+            outcome: TransferOutcome::Failed { reason: String::from("the connection was lost") },
+            ..note(1)
+        });
+        assert_eq!((cut.direction.as_str(), cut.outcome.as_str()), ("upload", "failed"));
+        assert_eq!(cut.reason.as_deref(), Some("the connection was lost"));
+        let fetched = of_note(note(2));
+        assert_eq!((fetched.direction.as_str(), fetched.outcome.as_str()), ("download", "completed"));
+        assert_eq!(fetched.reason, None);
+    }
+}

@@ -1,0 +1,64 @@
+//! What the tests of this module publish and note.
+
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::config::DatabaseSettings;
+use crate::domain::{
+    AccountId, ConnectionType, EventId, FolderId, InstanceId, OsRandom, SessionId, Timestamp, TransferId,
+};
+use crate::store::Store;
+use crate::vfs::{Actor, Publication, TransferNote, TransferOutcome};
+
+pub(super) const STARTED: Timestamp = Timestamp::from_seconds(1_795_456_800);
+
+pub(super) fn operator() -> Actor {
+    Actor::Operator { name: String::from("hr-suite") }
+}
+
+pub(super) fn publication(number: u64) -> Publication {
+    let id = STARTED.plus(Duration::from_secs(number));
+    Publication {
+        event: EventId::new(id, &OsRandom),
+        transfer: TransferId::new(id, &OsRandom),
+        instance: InstanceId::new(STARTED, &OsRandom),
+        account: AccountId::new(STARTED, &OsRandom),
+        folder: FolderId::new(STARTED, &OsRandom),
+        path: format!("/export/absences-{number}.csv").parse().unwrap(),
+        bytes: 1_024,
+        replaced: false,
+        actor: Actor::Login {
+            session: SessionId::new(STARTED, &OsRandom),
+            login: "Paie.Acme".parse().unwrap(),
+            connection_type: ConnectionType::Sftp,
+            address: "::ffff:203.0.113.7".parse().unwrap(),
+        },
+        started_at: STARTED,
+        published_at: id,
+    }
+}
+
+pub(super) fn note(number: u64) -> TransferNote {
+    let publication = publication(number);
+    TransferNote {
+        transfer: publication.transfer,
+        instance: publication.instance,
+        account: publication.account,
+        folder: publication.folder,
+        path: publication.path,
+        bytes: publication.bytes,
+        upload: false,
+        actor: publication.actor,
+        started_at: publication.started_at,
+        ended_at: publication.published_at,
+        outcome: TransferOutcome::Completed,
+    }
+}
+
+pub(super) async fn store(directory: &TempDir) -> Store {
+    let url = format!("sqlite:{}", directory.path().join("gateway.db").display());
+    let store = Store::open(&DatabaseSettings { url, connections: 2 }).await.unwrap();
+    store.migrate().await.unwrap();
+    store
+}
