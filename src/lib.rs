@@ -8,6 +8,7 @@ pub mod credentials;
 pub mod domain;
 pub mod events;
 pub mod net;
+pub mod sessions;
 pub mod store;
 pub mod telemetry;
 pub mod vfs;
