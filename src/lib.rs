@@ -3,6 +3,7 @@
 //! Start with `docs/ARCHITECTURE.md`. Dependencies between the modules point one way; `tests/architecture.rs` holds
 //! the table and checks it.
 
+pub mod access;
 pub mod config;
 pub mod credentials;
 pub mod domain;

@@ -1,0 +1,109 @@
+//! What the door asks of the store, as an interface, so that a test can answer instead.
+
+use futures_util::future::BoxFuture;
+
+use super::records::Record;
+use crate::domain::{Account, AccountId, Credential, LoginName, RemoteFolder, Timestamp};
+use crate::store::{Block, Store, StoreError};
+use crate::vfs::TreeOwner;
+
+/// Everything that a sign-in needs to know of an account.
+#[derive(Debug, Clone)]
+pub(super) struct SignInRecord {
+    pub(super) account: Account,
+    pub(super) credentials: Vec<Credential>,
+    pub(super) folders: Vec<RemoteFolder>,
+}
+
+/// What the store knows of a login tried from an address.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub(super) block: Option<Block>,
+    pub(super) record: Option<SignInRecord>,
+}
+
+/// Whom to look up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question<'a> {
+    /// `None`: what was tried cannot be a login.
+    pub(super) login: Option<&'a LoginName>,
+    /// The address and the login as blocks are kept.
+    pub(super) blocked_address: &'a str,
+    pub(super) blocked_login: &'a str,
+    pub(super) now: Timestamp,
+}
+
+pub(super) trait Accounts: Send + Sync + 'static {
+    fn look_up<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Result<Known, StoreError>>;
+
+    /// Whose files an account's are. `None`: no such account.
+    fn owner(&self, account: AccountId) -> BoxFuture<'_, Result<Option<TreeOwner>, StoreError>>;
+
+    /// Writes what happened, in one transaction; keeps at most `attempts_kept` rows of attempts for an account.
+    fn write<'a>(&'a self, records: &'a [Record], attempts_kept: u32) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Ends a block; whether there was one.
+    fn lift_block<'a>(&'a self, address: &'a str, login: &'a str) -> BoxFuture<'a, Result<bool, StoreError>>;
+}
+
+impl Accounts for Store {
+    fn look_up<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Result<Known, StoreError>> {
+        Box::pin(async move {
+            let mut reader = self.read().await?;
+            let Question { login, blocked_address, blocked_login, now } = question;
+            let block = reader.blocks().find(blocked_address, blocked_login, now).await?;
+            let account = match login {
+                Some(login) => reader.accounts().find_by_login(login).await?,
+                None => None,
+            };
+            // The same statements for a login that nobody has, so that a key query or a refusal takes no less time.
+            let id = account.as_ref().map_or_else(nobody, |account| account.id);
+            let credentials = reader.credentials().of_account(id).await?;
+            let folders = reader.folders().of_account(id).await?;
+            Ok(Known { block, record: account.map(|account| SignInRecord { account, credentials, folders }) })
+        })
+    }
+
+    fn owner(&self, account: AccountId) -> BoxFuture<'_, Result<Option<TreeOwner>, StoreError>> {
+        Box::pin(async move {
+            let mut reader = self.read().await?;
+            let Some(account) = reader.accounts().find(account).await? else { return Ok(None) };
+            let folders = reader.folders().of_account(account.id).await?;
+            Ok(Some(TreeOwner { instance: account.instance, account: account.id, folders }))
+        })
+    }
+
+    fn write<'a>(&'a self, records: &'a [Record], attempts_kept: u32) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut unit = self.write().await?;
+            for record in records {
+                match record {
+                    Record::Attempt(attempt) => unit.sign_ins().record(attempt, attempts_kept).await?,
+                    Record::Use { credential, last_use } => {
+                        unit.credentials().record_use(*credential, last_use).await?;
+                    }
+                    Record::Upgrade { credential, old, new } => {
+                        // False: the password was changed meanwhile, and the change is what counts.
+                        unit.credentials().replace_hash(*credential, old, new).await?;
+                    }
+                    Record::Block(block) => unit.blocks().put(block).await?,
+                }
+            }
+            unit.commit().await
+        })
+    }
+
+    fn lift_block<'a>(&'a self, address: &'a str, login: &'a str) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async move {
+            let mut unit = self.write().await?;
+            let lifted = unit.blocks().lift(address, login).await?;
+            unit.commit().await?;
+            Ok(lifted)
+        })
+    }
+}
+
+/// The id of no account.
+fn nobody() -> AccountId {
+    "00000000-0000-0000-0000-000000000000".parse().expect("the nil UUID is an identifier")
+}

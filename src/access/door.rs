@@ -1,0 +1,132 @@
+//! The door itself: what all sign-ins share.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::accounts::Accounts;
+use super::admission::{Admissions, Connection};
+use super::defence::{Defence, WrongAnswers};
+use super::grant::{StorageTrees, Trees};
+use super::records::Records;
+use super::refusal::{Refusal, RefusalReason};
+use super::remembered::Remembered;
+use super::shown::Sparse;
+use super::sign_in::SignIn;
+use crate::config::AccessSettings;
+use crate::credentials::Passwords;
+use crate::domain::{AccountId, Clock, Random};
+use crate::sessions::{Registry, Source};
+use crate::store::{Store, StoreError};
+use crate::vfs::{Actor, OperatorTree, Storage, VfsError};
+
+/// How long the store may take to find an account.
+pub(super) const LONGEST_LOOKUP: Duration = Duration::from_secs(10);
+
+/// What the door is made of.
+pub struct AccessParts {
+    pub settings: AccessSettings,
+    pub store: Store,
+    pub registry: Arc<Registry>,
+    pub storage: Arc<Storage>,
+    pub passwords: Arc<Passwords>,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+}
+
+/// The one door.
+pub struct Access {
+    pub(super) settings: AccessSettings,
+    pub(super) accounts: Arc<dyn Accounts>,
+    pub(super) trees: Arc<dyn Trees>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) passwords: Arc<Passwords>,
+    pub(super) remembered: Remembered,
+    pub(super) defence: Arc<dyn Defence>,
+    pub(super) records: Records,
+    pub(super) clock: Arc<dyn Clock>,
+    admissions: Arc<Admissions>,
+    /// Warnings that would come with every connection or attempt of a flood.
+    full: Sparse,
+    pub(super) store_fails: Sparse,
+}
+
+impl Access {
+    /// Inside a tokio runtime: a task that writes the records of sign-ins is started with it.
+    pub fn new(parts: AccessParts) -> Arc<Self> {
+        let AccessParts { settings, store, registry, storage, passwords, clock, random } = parts;
+        let remembered = Remembered::new(passwords.remember(), &*random);
+        let trees = Arc::new(StorageTrees(storage));
+        Self::with(settings, Arc::new(store), trees, registry, passwords, remembered, clock)
+    }
+
+    pub(super) fn with(
+        settings: AccessSettings,
+        accounts: Arc<dyn Accounts>,
+        trees: Arc<dyn Trees>,
+        registry: Arc<Registry>,
+        passwords: Arc<Passwords>,
+        remembered: Remembered,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            admissions: Admissions::new(settings.unauthenticated_total, settings.unauthenticated_per_address),
+            defence: Arc::new(WrongAnswers::new(settings.clone())),
+            records: Records::start(accounts.clone(), settings.attempts_kept),
+            settings,
+            accounts,
+            trees,
+            registry,
+            passwords,
+            remembered,
+            clock,
+            full: Sparse::default(),
+            store_fails: Sparse::default(),
+        })
+    }
+
+    /// Lets a connection try to sign in. The limits before sign-in (connections not signed in, in total and by address)
+    /// hold while the `SignIn` lives and has granted nothing.
+    pub fn admit(self: &Arc<Self>, connection: Connection) -> Result<SignIn, Refusal> {
+        match self.admissions.enter(Source::from(connection.peer.ip())) {
+            Some(place) => Ok(SignIn::new(self.clone(), connection, place)),
+            None => {
+                if let Some(refused) = self.full.tell(self.clock.now()) {
+                    let address = connection.peer.ip();
+                    tracing::warn!(%address, refused, "Too many connections that are not signed in: new ones are closed");
+                }
+                Err(RefusalReason::Overloaded.into())
+            }
+        }
+    }
+
+    /// An operator's way to an account's files. `None`: no such account.
+    pub async fn operator_entry(&self, operator: &str, account: AccountId) -> Result<Option<OperatorTree>, VfsError> {
+        let found = match tokio::time::timeout(LONGEST_LOOKUP, self.accounts.owner(account)).await {
+            Ok(found) => found.map_err(io::Error::other),
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        };
+        let Some(owner) = found.map_err(VfsError::Storage)? else { return Ok(None) };
+        let actor = Actor::Operator { name: operator.to_owned() };
+        self.trees.mount_for_operator(owner, actor).await.map(Some)
+    }
+
+    /// Drops what is remembered of an account's credentials; call on every change of it.
+    pub fn forget(&self, account: AccountId) {
+        self.remembered.forget(account);
+    }
+
+    /// Ends a block of a login from an address, both as [`crate::store::Block`] has them; whether there was one.
+    pub async fn lift_block(&self, address: &str, login: &str) -> Result<bool, StoreError> {
+        // A block may still be on its way to the store, and would come back from there.
+        self.records.flush().await;
+        let lifted = self.accounts.lift_block(address, login).await;
+        self.defence.lift(address, login);
+        lifted
+    }
+
+    /// Resolves when the records of all sign-ins so far are written: before the store is closed.
+    pub async fn flush(&self) {
+        self.records.flush().await;
+    }
+}

@@ -1,0 +1,101 @@
+//! The proof that a sign-in succeeded.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use crate::domain::{AccountId, ConnectionType, InstanceId, LoginName};
+use crate::sessions::{LimitReached, Opening, Registry, Session};
+use crate::vfs::{Actor, OperatorTree, SessionTree, Storage, TreeOwner, VfsError};
+
+/// The proof that a sign-in succeeded; the only thing that opens a session.
+///
+/// It holds what the account was when it was proven. A change in the moment between the grant and the session is
+/// answered by whoever makes it: it ends the account's sessions.
+pub struct Grant(Box<Granted>);
+
+/// Everything to open: only this module's siblings can fill it in.
+pub(super) struct Granted {
+    pub(super) opening: Opening,
+    pub(super) owner: TreeOwner,
+    pub(super) registry: Arc<Registry>,
+    pub(super) trees: Arc<dyn Trees>,
+}
+
+/// Why a granted sign-in did not become a session.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Limit(#[from] LimitReached),
+    #[error(transparent)]
+    Tree(#[from] VfsError),
+}
+
+impl Grant {
+    pub(super) fn new(granted: Granted) -> Self {
+        Self(Box::new(granted))
+    }
+
+    /// Enters the registry and mounts the account's folders.
+    pub async fn open(self) -> Result<(Session, SessionTree), OpenError> {
+        let Granted { opening, owner, registry, trees } = *self.0;
+        let (login, connection_type, address) = (opening.login.clone(), opening.connection_type, opening.address);
+        let session = registry.open(opening)?;
+        let actor = Actor::Login { session: session.id(), login, connection_type, address };
+        let tree = trees.mount(owner, actor).await?;
+        Ok((session, tree))
+    }
+
+    /// As the account has it, whatever case the client wrote.
+    pub fn login(&self) -> &LoginName {
+        &self.0.opening.login
+    }
+
+    pub fn account(&self) -> AccountId {
+        self.0.opening.account
+    }
+
+    pub fn instance(&self) -> InstanceId {
+        self.0.opening.instance
+    }
+
+    pub fn connection_type(&self) -> ConnectionType {
+        self.0.opening.connection_type
+    }
+
+    pub fn address(&self) -> IpAddr {
+        self.0.opening.address
+    }
+
+    /// The software that the client said it is, escaped and cut.
+    pub fn client(&self) -> &str {
+        &self.0.opening.client
+    }
+}
+
+impl fmt::Debug for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Grant({}, {})", self.0.opening.account, self.0.opening.login)
+    }
+}
+
+/// The making of trees, which only this module may do; an interface so that a test needs no disk.
+pub(super) trait Trees: Send + Sync + 'static {
+    fn mount(&self, owner: TreeOwner, actor: Actor) -> BoxFuture<'_, Result<SessionTree, VfsError>>;
+    fn mount_for_operator(&self, owner: TreeOwner, actor: Actor) -> BoxFuture<'_, Result<OperatorTree, VfsError>>;
+}
+
+/// Trees of the files on this gateway.
+pub(super) struct StorageTrees(pub(super) Arc<Storage>);
+
+impl Trees for StorageTrees {
+    fn mount(&self, owner: TreeOwner, actor: Actor) -> BoxFuture<'_, Result<SessionTree, VfsError>> {
+        Box::pin(SessionTree::mount(&self.0, owner, actor))
+    }
+
+    fn mount_for_operator(&self, owner: TreeOwner, actor: Actor) -> BoxFuture<'_, Result<OperatorTree, VfsError>> {
+        Box::pin(OperatorTree::mount(&self.0, owner, actor))
+    }
+}
