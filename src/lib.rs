@@ -10,6 +10,7 @@ pub mod domain;
 pub mod events;
 pub mod net;
 pub mod sessions;
+pub mod sftp;
 pub mod store;
 pub mod telemetry;
 pub mod vfs;

@@ -1,0 +1,100 @@
+//! Reads and writes: what a worker does on a blocking thread, many in one hop.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::vfs::VfsError;
+
+use super::below::Tree;
+use super::budget::Budget;
+use super::handles::OpenFile;
+use super::packet::{Packet, Request};
+use super::replies::Replies;
+use super::status::Status;
+
+/// A read or write, with its file; `None`: the handle is not open.
+pub(super) struct Job<T: Tree> {
+    pub packet: Packet,
+    pub file: Option<OpenFile<T>>,
+}
+
+/// What one hop to a blocking thread does.
+pub(super) struct Batch<T: Tree> {
+    pub jobs: VecDeque<Job<T>>,
+    pub room: usize,
+    pub longest_read: usize,
+    pub budget: Arc<Budget>,
+    pub channel: u32,
+}
+
+pub(super) struct Done<T: Tree> {
+    pub replies: Replies,
+    /// There was no room for their replies.
+    pub left: VecDeque<Job<T>>,
+    pub problems: Vec<VfsError>,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+}
+
+impl<T: Tree> Batch<T> {
+    /// Blocking.
+    pub(super) fn run(self) -> Done<T> {
+        let Self { mut jobs, room, longest_read, budget, channel } = self;
+        let mut done = Done {
+            replies: Replies::default(),
+            left: VecDeque::new(),
+            problems: Vec::new(),
+            bytes_in: 0,
+            bytes_out: 0,
+        };
+        while let Some(job) = jobs.pop_front() {
+            if matches!(job.packet.request, Request::Read { .. }) && done.replies.len() >= room {
+                jobs.push_front(job);
+                break;
+            }
+            let cost = job.packet.request.cost();
+            done.serve(job, longest_read);
+            // At once, and not at the end of the batch: the connection may be waiting for it.
+            budget.free(channel, cost);
+        }
+        done.left = jobs;
+        done
+    }
+}
+
+impl<T: Tree> Done<T> {
+    fn serve(&mut self, job: Job<T>, longest_read: usize) {
+        let id = job.packet.id;
+        let Some(file) = job.file else {
+            self.replies.status(id, &Status::invalid_handle());
+            return;
+        };
+        let outcome = match job.packet.request {
+            Request::Read { offset, length, .. } => {
+                let length = usize::try_from(length).map_or(longest_read, |length| length.min(longest_read));
+                let most = file.most(offset, length);
+                match self.replies.data(id, most, |buffer| file.read_at(offset, buffer)) {
+                    Ok(0) => Ok(Some(Status::end_of_file())),
+                    Ok(count) => {
+                        self.bytes_out += count as u64;
+                        Ok(None)
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+            Request::Write { offset, data, .. } => file.write_at(offset, &data).map(|()| {
+                self.bytes_in += data.len() as u64;
+                Some(Status::ok())
+            }),
+            _ => Ok(Some(Status::unsupported("not about data"))),
+        };
+        match outcome {
+            Ok(None) => {}
+            Ok(Some(status)) => self.replies.status(id, &status),
+            Err(error) => {
+                self.replies.status(id, &Status::of(&error));
+                self.problems.push(error);
+            }
+        }
+    }
+}
