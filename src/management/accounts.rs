@@ -1,0 +1,433 @@
+//! Accounts: created under a preset, changed, removed into the trash.
+
+use crate::domain::preset::{CredentialMethod, is_host_name};
+use crate::domain::random::PASSWORD_ALPHABET;
+use crate::domain::{
+    Account, AccountId, AccountName, AccountState, AddressRange, AuthenticationRule, ConnectionType, ConnectionTypes,
+    Credential, CredentialId, CredentialKind, Hosting, Instance, InstanceId, LoginName, Preset, PresetName, PublicKey,
+    RemoteFolder, Secret, Timestamp, Validity,
+};
+use crate::sessions::EndReason;
+use crate::store::{self, Conflict, StoreError};
+use crate::vfs::{TreeOwner, VfsError};
+
+use super::credentials::{MAX_KEYS, label_of, password_problem};
+use super::folders::{MAX_FOLDERS, NewFolder, duplicate_problems};
+use super::{FieldError, Management, ManagementError, Operator, Page, PageRequest};
+
+/// The most entries of an account's list of addresses.
+pub const MAX_ADDRESSES: usize = 100;
+/// The length of a generated password: 24 of 59 characters are 141 bits.
+pub(super) const GENERATED_PASSWORD_LENGTH: usize = 24;
+/// How often a login is made anew when chance hits one that is taken (31⁷ per instance).
+const LOGIN_TRIES: usize = 5;
+
+pub(super) const NO_SUCH: ManagementError = ManagementError::NotFound { what: "account" };
+
+/// What an account is made from. What is `None` comes from the preset.
+#[derive(Debug, Clone)]
+pub struct NewAccount {
+    pub name: AccountName,
+    pub preset: PresetName,
+    /// Made by the preset's pattern when `None`.
+    pub login: Option<LoginName>,
+    pub password: Option<Secret<String>>,
+    pub generate_password: bool,
+    pub public_keys: Vec<PublicKey>,
+    pub connection_types: Option<ConnectionTypes>,
+    pub host: Option<String>,
+    pub authentication: AuthenticationRule,
+    pub state: AccountState,
+    pub expires_at: Option<Timestamp>,
+    pub allowed_addresses: Vec<AddressRange>,
+    pub folders: Option<Vec<NewFolder>>,
+}
+
+/// An account that was just made.
+#[derive(Debug)]
+pub struct CreatedAccount {
+    pub account: Account,
+    pub folders: Vec<RemoteFolder>,
+    /// A generated password: this is the one time that it is shown.
+    pub password: Option<Secret<String>>,
+}
+
+/// What to change of an account; `None` stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct AccountChanges {
+    pub name: Option<AccountName>,
+    pub login: Option<LoginName>,
+    pub host: Option<String>,
+    pub connection_types: Option<ConnectionTypes>,
+    pub authentication: Option<AuthenticationRule>,
+    pub state: Option<AccountState>,
+    /// `Some(None)`: it never expires.
+    pub expires_at: Option<Option<Timestamp>>,
+    pub allowed_addresses: Option<Vec<AddressRange>>,
+}
+
+/// Which accounts to list; what is `None` does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct AccountFilter {
+    pub instance: Option<InstanceId>,
+    pub preset: Option<PresetName>,
+    /// A part of the name or login, without case.
+    pub search: Option<String>,
+}
+
+impl Management {
+    /// Creates an account with its credentials and folders, all or nothing.
+    pub async fn create_account(
+        &self,
+        operator: &Operator,
+        instance: InstanceId,
+        new: NewAccount,
+    ) -> Result<CreatedAccount, ManagementError> {
+        let instance = self.find_instance(operator, instance).await?;
+        let errors = self.check_new_account(&new);
+        if !errors.is_empty() {
+            return Err(ManagementError::Invalid(errors));
+        }
+        let preset = self.preset_named(&new.preset).map_err(|error| ManagementError::Invalid(vec![error]))?;
+        let generated =
+            new.generate_password.then(|| Secret::new(self.random.text(GENERATED_PASSWORD_LENGTH, PASSWORD_ALPHABET)));
+        let password_hash = match new.password.as_ref().or(generated.as_ref()) {
+            Some(password) => Some(self.passwords.hash(password.clone()).await?),
+            None => None,
+        };
+        let mut account = self.draft_account(&instance, preset, &new)?;
+        let folders = self.draft_folders(account.id, preset, &new);
+        let credentials = self.draft_credentials(account.id, password_hash, &new.public_keys);
+
+        // The directories first: an account that can be seen has its folders. A crash before the rows are written
+        // leaves empty directories under an id that nobody has.
+        let owner = TreeOwner { instance: instance.id, account: account.id, folders };
+        self.storage.prepare(&owner).await.map_err(ManagementError::of_path)?;
+        let mut tries = LOGIN_TRIES;
+        let outcome = loop {
+            tries -= 1;
+            match self.insert_account(&account, &owner.folders, &credentials).await {
+                Err(StoreError::Conflict(Conflict::Login)) if new.login.is_none() && tries > 0 => {
+                    account.login = self.generate_login(preset, &instance)?;
+                }
+                outcome => break outcome,
+            }
+        };
+        if let Err(error) = outcome {
+            // Nothing but empty directories; that they cannot be put away is worth a line, not another error.
+            if let Err(problem) = self.storage.trash_account(instance.id, account.id).await {
+                tracing::warn!(account = %account.id, %problem, "Empty directories of a refused account stay");
+            }
+            return Err(error.into());
+        }
+        tracing::info!(%operator, instance = %instance.id, account = %account.id, login = %account.login,
+            preset = %new.preset, "Created an account");
+        Ok(CreatedAccount { account, folders: owner.folders, password: generated })
+    }
+
+    /// What does not fit of a new account: every field, not just the first.
+    pub fn check_new_account(&self, new: &NewAccount) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        match self.preset_named(&new.preset) {
+            Err(error) => errors.push(error),
+            Ok(preset) => {
+                errors.extend(new.login.as_ref().and_then(|login| login_problem(preset, login)));
+                errors.extend(new.connection_types.and_then(|types| types_problem(&new.preset, preset, types)));
+                let offers = |method| preset.credentials.contains(&method);
+                if (new.password.is_some() || new.generate_password) && !offers(CredentialMethod::Password) {
+                    let field = if new.password.is_some() { "password" } else { "generate_password" };
+                    let detail = format!("Accounts of the preset {} have keys, no passwords.", new.preset);
+                    errors.push(FieldError::new(field, "not_offered", detail));
+                }
+                if !new.public_keys.is_empty() && !offers(CredentialMethod::PublicKey) {
+                    let detail = format!("Accounts of the preset {} have passwords, no keys.", new.preset);
+                    errors.push(FieldError::new("public_keys", "not_offered", detail));
+                }
+            }
+        }
+        if let Some(password) = &new.password {
+            if new.generate_password {
+                let detail = "Give a password or let one be generated, not both.";
+                errors.push(FieldError::new("generate_password", "contradictory", detail));
+            }
+            errors.extend(password_problem("password", password, new.login.as_ref(), self.passwords.shortest()));
+        }
+        if new.public_keys.len() > MAX_KEYS {
+            let detail = format!("An account has at most {MAX_KEYS} keys.");
+            errors.push(FieldError::new("public_keys", "too_many", detail));
+        }
+        for (index, key) in new.public_keys.iter().enumerate() {
+            if new.public_keys[..index].contains(key) {
+                let field = format!("public_keys[{index}]");
+                errors.push(FieldError::new(field, "duplicate", "This key is in the list already."));
+            }
+        }
+        errors.extend(new.host.as_deref().and_then(host_problem));
+        if new.expires_at.is_some_and(|end| end <= self.clock.now()) {
+            errors.push(FieldError::new("expires_at", "in_the_past", "A new account ends in the future, or never."));
+        }
+        errors.extend(addresses_problem(&new.allowed_addresses));
+        match new.folders.as_deref() {
+            None => {}
+            Some([]) => {
+                let detail = "Name at least one folder, or leave the field out for those of the preset.";
+                errors.push(FieldError::new("folders", "too_few", detail));
+            }
+            Some(folders) if folders.len() > MAX_FOLDERS => {
+                let detail = format!("An account has at most {MAX_FOLDERS} remote folders.");
+                errors.push(FieldError::new("folders", "too_many", detail));
+            }
+            Some(folders) => errors.extend(duplicate_problems(folders)),
+        }
+        errors
+    }
+
+    /// With its folders, by path.
+    pub async fn find_account(
+        &self,
+        _operator: &Operator,
+        id: AccountId,
+    ) -> Result<(Account, Vec<RemoteFolder>), ManagementError> {
+        let mut reader = self.store.read().await?;
+        let account = reader.accounts().find(id).await?.ok_or(NO_SUCH)?;
+        let folders = reader.folders().of_account(id).await?;
+        Ok((account, folders))
+    }
+
+    pub async fn find_account_by_login(
+        &self,
+        _operator: &Operator,
+        login: &LoginName,
+    ) -> Result<Option<(Account, Vec<RemoteFolder>)>, ManagementError> {
+        let mut reader = self.store.read().await?;
+        let Some(account) = reader.accounts().find_by_login(login).await? else { return Ok(None) };
+        let folders = reader.folders().of_account(account.id).await?;
+        Ok(Some((account, folders)))
+    }
+
+    /// By creation.
+    pub async fn list_accounts(
+        &self,
+        _operator: &Operator,
+        filter: AccountFilter,
+        page: &PageRequest,
+    ) -> Result<Page<Account>, ManagementError> {
+        let page = page.checked()?;
+        let AccountFilter { instance, preset, search } = filter;
+        let filter = store::AccountFilter { instance, preset, search };
+        Ok(self.store.read().await?.accounts().list(&filter, &page).await?.into())
+    }
+
+    /// Changes an account. Its files stay where they are, whatever changes; the sessions that it may no longer have
+    /// end.
+    pub async fn change_account(
+        &self,
+        operator: &Operator,
+        id: AccountId,
+        changes: AccountChanges,
+    ) -> Result<Account, ManagementError> {
+        let now = self.clock.now();
+        let mut unit = self.store.write().await?;
+        let before = unit.accounts().find(id).await?.ok_or(NO_SUCH)?;
+        let errors = self.check_changes(&before, &changes);
+        if !errors.is_empty() {
+            return Err(ManagementError::Invalid(errors));
+        }
+        let AccountChanges {
+            name,
+            login,
+            host,
+            connection_types,
+            authentication,
+            state,
+            expires_at,
+            allowed_addresses,
+        } = changes;
+        let after = Account {
+            name: name.unwrap_or_else(|| before.name.clone()),
+            login: login.unwrap_or_else(|| before.login.clone()),
+            host: host.unwrap_or_else(|| before.host.clone()),
+            connection_types: connection_types.unwrap_or(before.connection_types),
+            authentication: authentication.unwrap_or(before.authentication),
+            state: state.unwrap_or(before.state),
+            expires_at: expires_at.unwrap_or(before.expires_at),
+            allowed_addresses: allowed_addresses.unwrap_or_else(|| before.allowed_addresses.clone()),
+            updated_at: now,
+            ..before.clone()
+        };
+        if !unit.accounts().update(&after).await? {
+            return Err(NO_SUCH);
+        }
+        unit.commit().await?;
+        self.access.forget(id);
+        let ended = self.end_sessions_no_longer_allowed(&before, &after, now);
+        tracing::info!(%operator, account = %id, sessions_ended = ended, "Changed an account");
+        Ok(after)
+    }
+
+    /// Removes an account with its credentials and folders; its files go to the trash.
+    pub async fn remove_account(&self, operator: &Operator, id: AccountId) -> Result<(), ManagementError> {
+        let mut unit = self.store.write().await?;
+        let account = unit.accounts().find(id).await?.ok_or(NO_SUCH)?;
+        unit.accounts().remove(id).await?;
+        unit.commit().await?;
+        tracing::info!(%operator, instance = %account.instance, account = %id, "Removed an account");
+        self.bury_account(&account).await;
+        Ok(())
+    }
+
+    /// What follows the removal of an account's row: its sessions end, its files go to the trash.
+    ///
+    /// In this order, so that no login ever works on an account whose files are gone, and no running session fills a
+    /// tree that was put away. A crash in between leaves the files where they were, under an id that is never given
+    /// again: nobody reaches them, and nothing is lost.
+    pub(super) async fn bury_account(&self, account: &Account) {
+        self.access.forget(account.id);
+        self.registry.disconnect_account(account.id, EndReason::AccountRemoved);
+        match self.storage.trash_account(account.instance, account.id).await {
+            Ok(()) | Err(VfsError::NotFound) => {}
+            Err(problem) => tracing::error!(instance = %account.instance, account = %account.id, %problem,
+                "The files of a removed account could not be moved to the trash and stay in its directory"),
+        }
+    }
+
+    fn check_changes(&self, account: &Account, changes: &AccountChanges) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let Hosting::Hosted { preset: name, .. } = &account.hosting;
+        // What is as it was is never a problem, even when the preset has changed since, or is gone.
+        let login = changes.login.as_ref().filter(|login| **login != account.login);
+        let types = changes.connection_types.filter(|types| *types != account.connection_types);
+        match self.presets.get(name) {
+            Some(preset) => {
+                errors.extend(login.and_then(|login| login_problem(preset, login)));
+                errors.extend(types.and_then(|types| types_problem(name, preset, types)));
+            }
+            None => {
+                let detail = format!("The account's preset {name} is no longer configured, so this cannot change.");
+                let changed = [login.map(|_| "login"), types.map(|_| "connection_types")];
+                errors.extend(
+                    changed.into_iter().flatten().map(|field| FieldError::new(field, "preset_missing", detail.clone())),
+                );
+            }
+        }
+        errors.extend(changes.host.as_deref().and_then(host_problem));
+        errors.extend(changes.allowed_addresses.as_deref().and_then(addresses_problem));
+        errors
+    }
+
+    /// Ends what the changed account would not be given again; says how many sessions that were.
+    fn end_sessions_no_longer_allowed(&self, before: &Account, after: &Account, now: Timestamp) -> usize {
+        let closed = after.state == AccountState::Disabled || after.is_expired(now);
+        if closed || before.login.as_str() != after.login.as_str() {
+            return self.registry.disconnect_account(after.id, EndReason::AccountChanged);
+        }
+        let allowed = |session: &crate::sessions::SessionInfo| {
+            after.connection_types.contains(session.connection_type) && after.allows_address(session.address)
+        };
+        let sessions = self.registry.list();
+        let barred = sessions.iter().filter(|session| session.account == after.id && !allowed(session));
+        barred.filter(|session| self.registry.disconnect(session.id, EndReason::AccountChanged)).count()
+    }
+
+    fn draft_account(
+        &self,
+        instance: &Instance,
+        preset: &Preset,
+        new: &NewAccount,
+    ) -> Result<Account, ManagementError> {
+        let now = self.clock.now();
+        let login = match &new.login {
+            Some(login) => login.clone(),
+            None => self.generate_login(preset, instance)?,
+        };
+        Ok(Account {
+            id: AccountId::new(now, &*self.random),
+            instance: instance.id,
+            name: new.name.clone(),
+            login,
+            hosting: Hosting::Hosted { preset: new.preset.clone(), version: preset.version },
+            host: new.host.clone().unwrap_or_else(|| preset.host.clone()),
+            connection_types: new.connection_types.unwrap_or(preset.default_connection_types),
+            authentication: new.authentication,
+            state: new.state,
+            expires_at: new.expires_at,
+            allowed_addresses: new.allowed_addresses.clone(),
+            created_at: now,
+            updated_at: now,
+        })
+    }
+
+    fn draft_folders(&self, account: AccountId, preset: &Preset, new: &NewAccount) -> Vec<RemoteFolder> {
+        let wanted: Vec<NewFolder> = match &new.folders {
+            Some(folders) => folders.clone(),
+            None => preset.folders.iter().cloned().map(NewFolder::from).collect(),
+        };
+        wanted.into_iter().map(|folder| self.draft_folder(account, folder)).collect()
+    }
+
+    fn draft_credentials(&self, account: AccountId, password: Option<String>, keys: &[PublicKey]) -> Vec<Credential> {
+        let password = password.map(|hash| (CredentialKind::Password { hash }, String::new()));
+        let keys = keys.iter().map(|key| (CredentialKind::PublicKey(key.clone()), label_of(key)));
+        let now = self.clock.now();
+        let credential = |(kind, label)| Credential {
+            id: CredentialId::new(now, &*self.random),
+            account,
+            kind,
+            label,
+            validity: Validity::default(),
+            created_at: now,
+            last_use: None,
+        };
+        password.into_iter().chain(keys).map(credential).collect()
+    }
+
+    fn generate_login(&self, preset: &Preset, instance: &Instance) -> Result<LoginName, ManagementError> {
+        preset
+            .generate_login(&instance.key, &*self.random)
+            .map_err(|problem| ManagementError::Internal(Box::new(problem)))
+    }
+
+    /// All rows of a new account in one transaction.
+    async fn insert_account(
+        &self,
+        account: &Account,
+        folders: &[RemoteFolder],
+        credentials: &[Credential],
+    ) -> Result<(), StoreError> {
+        let mut unit = self.store.write().await?;
+        unit.accounts().insert(account).await?;
+        for folder in folders {
+            unit.folders().insert(folder).await?;
+        }
+        for credential in credentials {
+            unit.credentials().insert(credential).await?;
+        }
+        unit.commit().await
+    }
+}
+
+fn login_problem(preset: &Preset, login: &LoginName) -> Option<FieldError> {
+    let detail = || format!("Logins of this preset start with {:?}.", preset.login_prefix);
+    (!preset.accepts_login(login)).then(|| FieldError::new("login", "prefix", detail()))
+}
+
+fn types_problem(name: &PresetName, preset: &Preset, types: ConnectionTypes) -> Option<FieldError> {
+    let offered = preset.connection_types.iter().map(ConnectionType::as_str).collect::<Vec<_>>().join(", ");
+    if types.is_empty() {
+        let detail = format!("Name at least one of {offered}; to close an account, set its state to disabled.");
+        return Some(FieldError::new("connection_types", "too_few", detail));
+    }
+    let detail = || format!("The preset {name} offers {offered}.");
+    (!types.without(preset.connection_types).is_empty())
+        .then(|| FieldError::new("connection_types", "not_offered", detail()))
+}
+
+fn host_problem(host: &str) -> Option<FieldError> {
+    let detail = "A host is a host name or an address without port, as in sftp.example.com.";
+    (!is_host_name(host)).then(|| FieldError::new("host", "malformed", detail))
+}
+
+fn addresses_problem(addresses: &[AddressRange]) -> Option<FieldError> {
+    let detail = || format!("Name at most {MAX_ADDRESSES} addresses or networks.");
+    (addresses.len() > MAX_ADDRESSES).then(|| FieldError::new("allowed_addresses", "too_many", detail()))
+}

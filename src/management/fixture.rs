@@ -1,0 +1,155 @@
+//! The real thing in a temporary directory, for tests: store, files, sign-in and use cases, with a clock that stands
+//! still and a hash that costs little.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::access::{Access, AccessParts};
+use crate::config::{AccessSettings, DatabaseSettings, PasswordSettings, SessionSettings, StorageSettings};
+use crate::credentials::{Argon2Hasher, Passwords};
+use crate::domain::{ManualClock, OsRandom, Preset, PresetName, Timestamp};
+use crate::events::StoreLedger;
+use crate::sessions::Registry;
+use crate::store::Store;
+use crate::vfs::Storage;
+
+use super::{Management, ManagementParts};
+
+/// A gateway without listeners.
+pub struct Bench {
+    pub management: Arc<Management>,
+    pub store: Store,
+    pub access: Arc<Access>,
+    pub registry: Arc<Registry>,
+    pub clock: Arc<ManualClock>,
+    /// Holds the database and `files`.
+    pub directory: TempDir,
+}
+
+/// When tests begin.
+pub fn start() -> Timestamp {
+    Timestamp::parse("2026-11-23T08:00:00Z").unwrap()
+}
+
+const PRESETS: [(&str, &str); 3] = [
+    (
+        "lucca",
+        r#"
+        version = 1
+        label = { fr = "Lucca", en = "Lucca" }
+        host = "sftp.lucca.example"
+        ports = { sftp = 22, ftps = 990, ftpes = 21 }
+        connection_types = ["sftp", "ftps", "ftpes"]
+        default_connection_types = ["sftp"]
+        credentials = ["password", "public_key"]
+        login_pattern = "{instance}-{random}"
+        "#,
+    ),
+    (
+        "epaye",
+        r#"
+        version = 3
+        label = { fr = "E-paye", en = "E-paye" }
+        neutral = true
+        host = "sftp.epaye.example"
+        ports = { sftp = 22, ftps = 990, ftpes = 21 }
+        connection_types = ["sftp", "ftps"]
+        default_connection_types = ["sftp", "ftps"]
+        credentials = ["password", "public_key"]
+        login_prefix = "epaye-"
+        login_pattern = "{prefix}{instance}-{random}"
+        folders = [
+            { name = "Import", path = "/import", rights = "pick-up" },
+            { name = "Export", path = "/export", rights = "drop-box" },
+        ]
+        "#,
+    ),
+    (
+        "mprh",
+        r#"
+        version = 2
+        label = { fr = "MPRH", en = "MPRH" }
+        host = "sftp.mprh.example"
+        ports = { sftp = 22, ftps = 990, ftpes = 21 }
+        connection_types = ["sftp"]
+        default_connection_types = ["sftp"]
+        credentials = ["public_key"]
+        login_prefix = "mprh."
+        login_pattern = "{prefix}{random}"
+        folders = [{ name = "Archive", path = "/mprh/archive", rights = "read-write" }]
+        "#,
+    ),
+];
+
+impl Bench {
+    pub async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(start()));
+        let random = Arc::new(OsRandom);
+        let url = format!("sqlite:{}", directory.path().join("gateway.db").display());
+        let store = Store::open(&DatabaseSettings { url, connections: 4 }).await.unwrap();
+        store.migrate().await.unwrap();
+        let ledger = StoreLedger::start(store.clone(), crate::telemetry::Metrics::default());
+        let minutes = |count: u64| Duration::from_secs(60 * count);
+        let storage = StorageSettings {
+            directory: directory.path().join("files"),
+            incomplete: minutes(60),
+            just_uploaded: minutes(10),
+            trash: minutes(60),
+            sweep_every: minutes(10),
+        };
+        let storage = Storage::open(&storage, ledger, clock.clone(), random.clone()).unwrap();
+        let sessions = SessionSettings { total: 10, per_account: 10, per_address: 10, idle: minutes(15) };
+        let registry = Registry::new(sessions, clock.clone(), random.clone());
+        let passwords = PasswordSettings {
+            memory_kib: 64,
+            iterations: 1,
+            parallelism: 1,
+            concurrent: 2,
+            queue: 16,
+            shortest: 12,
+            remember: minutes(5),
+        };
+        let passwords = Passwords::new(&passwords, Arc::new(Argon2Hasher::new(&passwords)), random.clone());
+        let settings = AccessSettings {
+            attempts_per_connection: 6,
+            sign_in_timeout: minutes(1),
+            unauthenticated_total: 10,
+            unauthenticated_per_address: 10,
+            block_after: 10,
+            block_window: minutes(10),
+            block_for: minutes(10),
+            refusal_delay: Duration::ZERO,
+            attempts_kept: 10,
+        };
+        let access = Access::new(AccessParts {
+            settings,
+            store: store.clone(),
+            registry: registry.clone(),
+            storage: storage.clone(),
+            passwords: passwords.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+        });
+        let preset = |(name, text): (&str, &str)| {
+            let preset: Preset = toml::from_str(text).unwrap();
+            preset.validate().unwrap();
+            (PresetName::parse(name).unwrap(), preset)
+        };
+        let presets: BTreeMap<_, _> = PRESETS.into_iter().map(preset).collect();
+        let management = Management::new(ManagementParts {
+            store: store.clone(),
+            storage,
+            access: access.clone(),
+            registry: registry.clone(),
+            passwords,
+            presets: Arc::new(presets),
+            clock: clock.clone(),
+            random,
+        });
+        Self { management, store, access, registry, clock, directory }
+    }
+}

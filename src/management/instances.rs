@@ -1,0 +1,93 @@
+//! Instances: the customers' tenants.
+
+use crate::domain::{Account, Instance, InstanceId, InstanceKey, InstanceName};
+use crate::store::AccountFilter;
+
+use super::{Management, ManagementError, Operator, Page, PageRequest};
+
+/// What an instance is made from.
+#[derive(Debug, Clone)]
+pub struct NewInstance {
+    pub key: InstanceKey,
+    pub name: InstanceName,
+}
+
+const NO_SUCH: ManagementError = ManagementError::NotFound { what: "instance" };
+
+impl Management {
+    pub async fn create_instance(&self, operator: &Operator, new: NewInstance) -> Result<Instance, ManagementError> {
+        let now = self.clock.now();
+        let id = InstanceId::new(now, &*self.random);
+        let instance = Instance { id, key: new.key, name: new.name, created_at: now };
+        let mut unit = self.store.write().await?;
+        unit.instances().insert(&instance).await?;
+        unit.commit().await?;
+        tracing::info!(%operator, instance = %id, key = %instance.key, "Created an instance");
+        Ok(instance)
+    }
+
+    /// By key.
+    pub async fn list_instances(
+        &self,
+        _operator: &Operator,
+        page: &PageRequest,
+    ) -> Result<Page<Instance>, ManagementError> {
+        let page = page.checked()?;
+        Ok(self.store.read().await?.instances().list(&page).await?.into())
+    }
+
+    pub async fn find_instance(&self, _operator: &Operator, id: InstanceId) -> Result<Instance, ManagementError> {
+        self.store.read().await?.instances().find(id).await?.ok_or(NO_SUCH)
+    }
+
+    pub async fn find_instance_by_key(
+        &self,
+        _operator: &Operator,
+        key: &InstanceKey,
+    ) -> Result<Option<Instance>, ManagementError> {
+        Ok(self.store.read().await?.instances().find_by_key(key).await?)
+    }
+
+    pub async fn rename_instance(
+        &self,
+        operator: &Operator,
+        id: InstanceId,
+        name: &InstanceName,
+    ) -> Result<Instance, ManagementError> {
+        let mut unit = self.store.write().await?;
+        unit.instances().rename(id, name).await?;
+        let instance = unit.instances().find(id).await?.ok_or(NO_SUCH)?;
+        unit.commit().await?;
+        tracing::info!(%operator, instance = %id, "Renamed an instance");
+        Ok(instance)
+    }
+
+    /// Removes it with all its accounts; their files go to the trash.
+    pub async fn remove_instance(&self, operator: &Operator, id: InstanceId) -> Result<(), ManagementError> {
+        let mut unit = self.store.write().await?;
+        if unit.instances().find(id).await?.is_none() {
+            return Err(NO_SUCH);
+        }
+        // One transaction for all rows, so that no account can be created into an instance that is going.
+        let filter = AccountFilter { instance: Some(id), ..AccountFilter::default() };
+        let mut accounts: Vec<Account> = Vec::new();
+        loop {
+            let page = crate::store::PageRequest { after: None, limit: super::page::MAX_LIMIT };
+            let page = unit.accounts().list(&filter, &page).await?;
+            if page.items.is_empty() {
+                break;
+            }
+            for account in page.items {
+                unit.accounts().remove(account.id).await?;
+                accounts.push(account);
+            }
+        }
+        unit.instances().remove(id).await?;
+        unit.commit().await?;
+        tracing::info!(%operator, instance = %id, accounts = accounts.len(), "Removed an instance");
+        for account in &accounts {
+            self.bury_account(account).await;
+        }
+        Ok(())
+    }
+}

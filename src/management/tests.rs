@@ -1,0 +1,131 @@
+//! What operators' changes do to those who are connected.
+
+use std::net::SocketAddr;
+
+use crate::access::{Connection, Outcome, Proof};
+use crate::domain::{
+    AccountName, AccountState, AuthenticationRule, ConnectionType, InstanceKey, InstanceName, LoginName, PresetName,
+    Secret,
+};
+use crate::sessions::{EndReason, Session};
+
+use super::fixture::Bench;
+use super::{
+    AccountChanges, CreatedAccount, FolderChanges, NewAccount, NewInstance, NewPassword, Operator, ValidityChanges,
+};
+
+const PEER: &str = "203.0.113.7:50000";
+
+fn operator() -> Operator {
+    Operator::named("tests")
+}
+
+async fn account(bench: &Bench) -> CreatedAccount {
+    let instance =
+        NewInstance { key: InstanceKey::parse("acme").unwrap(), name: InstanceName::parse("ACME SA").unwrap() };
+    let instance = bench.management.create_instance(&operator(), instance).await.unwrap();
+    let new = NewAccount {
+        name: AccountName::parse("Paie").unwrap(),
+        preset: PresetName::parse("epaye").unwrap(),
+        login: None,
+        password: None,
+        generate_password: true,
+        public_keys: Vec::new(),
+        connection_types: None,
+        host: None,
+        authentication: AuthenticationRule::default(),
+        state: AccountState::Enabled,
+        expires_at: None,
+        allowed_addresses: Vec::new(),
+        folders: None,
+    };
+    bench.management.create_account(&operator(), instance.id, new).await.unwrap()
+}
+
+/// Signs in over SFTP; `None` when refused.
+async fn sign_in(bench: &Bench, login: &LoginName, password: &Secret<String>) -> Option<Session> {
+    let peer: SocketAddr = PEER.parse().unwrap();
+    let connection = Connection { peer, connection_type: ConnectionType::Sftp, preset: None };
+    let mut sign_in = bench.access.admit(connection).unwrap();
+    match sign_in.attempt(login.as_str(), Proof::Password(password.clone())).await {
+        Outcome::Granted(grant) => Some(grant.open().await.unwrap().0),
+        Outcome::MoreNeeded(_) | Outcome::Refused(_) => None,
+    }
+}
+
+#[tokio::test]
+async fn a_change_ends_the_sessions_that_it_forbids_and_no_others() {
+    let login = || Some(LoginName::parse("epaye-other").unwrap());
+    let address = |text: &str| Some(vec![text.parse().unwrap()]);
+    let cases: [(&str, bool, AccountChanges); 9] = [
+        ("name", false, AccountChanges { name: AccountName::parse("Other").ok(), ..AccountChanges::default() }),
+        ("login", true, AccountChanges { login: login(), ..AccountChanges::default() }),
+        ("state", true, AccountChanges { state: Some(AccountState::Disabled), ..AccountChanges::default() }),
+        ("past", true, AccountChanges { expires_at: Some(Some(super::fixture::start())), ..AccountChanges::default() }),
+        ("no expiry", false, AccountChanges { expires_at: Some(None), ..AccountChanges::default() }),
+        ("their type", true, AccountChanges { connection_types: "ftps".parse().ok(), ..AccountChanges::default() }),
+        ("another type", false, AccountChanges { connection_types: "sftp".parse().ok(), ..AccountChanges::default() }),
+        ("address", true, AccountChanges { allowed_addresses: address("10.0.0.0/8"), ..AccountChanges::default() }),
+        ("in", false, AccountChanges { allowed_addresses: address("203.0.113.0/24"), ..AccountChanges::default() }),
+    ];
+    for (what, ends, changes) in cases {
+        let bench = Bench::new().await;
+        let created = account(&bench).await;
+        let password = created.password.unwrap();
+        let session = sign_in(&bench, &created.account.login, &password).await.unwrap();
+        let changed = bench.management.change_account(&operator(), created.account.id, changes).await.unwrap();
+        assert_eq!(session.ended().is_cancelled(), ends, "{what}");
+        let again = sign_in(&bench, &changed.login, &password).await;
+        assert_eq!(again.is_some(), !ends || what == "login", "{what}");
+    }
+}
+
+#[tokio::test]
+async fn removing_an_account_ends_its_sessions() {
+    let bench = Bench::new().await;
+    let created = account(&bench).await;
+    let session = sign_in(&bench, &created.account.login, created.password.as_ref().unwrap()).await.unwrap();
+    bench.management.remove_account(&operator(), created.account.id).await.unwrap();
+    assert_eq!(session.end_reason(), Some(EndReason::AccountRemoved));
+    drop(session);
+    assert!(bench.registry.list().is_empty());
+}
+
+#[tokio::test]
+async fn a_changed_tree_is_seen_by_the_next_session() {
+    let bench = Bench::new().await;
+    let created = account(&bench).await;
+    let (login, password) = (&created.account.login, created.password.as_ref().unwrap());
+    let session = sign_in(&bench, login, password).await.unwrap();
+    let (account, folder) = (created.account.id, created.folders[0].id);
+    let rename = FolderChanges { name: "Autre".parse().ok(), ..FolderChanges::default() };
+    bench.management.change_folder(&operator(), account, folder, rename).await.unwrap();
+    assert!(!session.ended().is_cancelled(), "a folder's name is not in the tree");
+    let moved = FolderChanges { path: "/ailleurs".parse().ok(), ..FolderChanges::default() };
+    bench.management.change_folder(&operator(), account, folder, moved).await.unwrap();
+    assert_eq!(session.end_reason(), Some(EndReason::AccountChanged));
+}
+
+#[tokio::test]
+async fn a_password_works_until_it_is_retired_and_a_new_one_at_once() {
+    let bench = Bench::new().await;
+    let created = account(&bench).await;
+    let (login, old) = (&created.account.login, created.password.as_ref().unwrap());
+    bench.clock.advance(std::time::Duration::from_secs(1));
+    let new = NewPassword { password: None, label: String::new(), validity: crate::domain::Validity::default() };
+    let new = bench.management.add_password(&operator(), created.account.id, new).await.unwrap().password.unwrap();
+    assert!(sign_in(&bench, login, old).await.is_some());
+    assert!(sign_in(&bench, login, &new).await.is_some());
+    let credentials = bench.management.list_credentials(&operator(), created.account.id).await.unwrap();
+    let end = super::fixture::start().plus(std::time::Duration::from_secs(1));
+    let now = ValidityChanges { not_before: None, not_after: Some(Some(end)) };
+    bench.management.change_credential(&operator(), created.account.id, credentials[0].id, now).await.unwrap();
+    assert!(sign_in(&bench, login, old).await.is_none());
+    assert!(sign_in(&bench, login, &new).await.is_some());
+
+    let only = Secret::new(String::from("one password alone"));
+    bench.management.set_password(&operator(), created.account.id, only.clone()).await.unwrap();
+    for (password, right) in [(old, false), (&new, false), (&only, true)] {
+        assert_eq!(sign_in(&bench, login, password).await.is_some(), right);
+    }
+}

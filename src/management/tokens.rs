@@ -1,0 +1,132 @@
+//! Tokens of the management API: shown once, kept as a hash, dated.
+//!
+//! The free functions are the same use cases for the command line, which makes the first token with the store alone.
+
+use std::time::Duration;
+
+use crate::credentials::ApiToken;
+use crate::domain::{AccountName, Clock, Random, Secret, Timestamp, TokenId};
+use crate::store::{Store, StoreError, Token};
+
+use super::error::sentence;
+use super::{Management, ManagementError, Operator};
+
+/// How often the use of a token is written down, at most: pollers call many times a minute.
+const TOUCH_EVERY: Duration = Duration::from_secs(60);
+
+/// What a token is made from.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    pub name: String,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A token without its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenInfo {
+    pub id: TokenId,
+    pub name: String,
+    pub created_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// A token that was just made, with its secret: the one time that it is shown.
+#[derive(Debug)]
+pub struct CreatedToken {
+    pub info: TokenInfo,
+    pub secret: Secret<String>,
+}
+
+impl From<Token> for TokenInfo {
+    fn from(token: Token) -> Self {
+        let Token { id, name, hash: _, created_at, expires_at, last_used_at } = token;
+        Self { id, name, created_at, expires_at, last_used_at }
+    }
+}
+
+impl Management {
+    /// Whose request this is, by the text of its bearer token. `None`: nobody's that we know, or no longer.
+    ///
+    /// The checksum inside the token spares the store a lookup for texts that never were tokens. The lookup is by the
+    /// token's hash: how long the comparison takes tells something about a hash, from which nobody can work back to a
+    /// token, so it need not be in constant time.
+    pub async fn authenticate(&self, bearer: &str) -> Result<Option<Operator>, ManagementError> {
+        let Ok(token) = ApiToken::parse(bearer) else { return Ok(None) };
+        let now = self.clock.now();
+        let Some(known) = self.store.read().await?.tokens().find_by_hash(&token.hash()).await? else {
+            return Ok(None);
+        };
+        if known.expires_at.is_some_and(|end| end <= now) {
+            return Ok(None);
+        }
+        if known.last_used_at.is_none_or(|last| now.since(last) >= TOUCH_EVERY) {
+            let mut unit = self.store.write().await?;
+            unit.tokens().touch(known.id, now).await?;
+            unit.commit().await?;
+        }
+        Ok(Some(Operator::named(&known.name)))
+    }
+
+    pub async fn create_token(&self, operator: &Operator, new: NewToken) -> Result<CreatedToken, ManagementError> {
+        // Its name follows the rules of every name that people read.
+        if let Err(problem) = AccountName::parse(&new.name) {
+            return Err(ManagementError::invalid("name", "malformed", sentence(&problem)));
+        }
+        if new.expires_at.is_some_and(|end| end <= self.clock.now()) {
+            return Err(ManagementError::invalid("expires_at", "in_the_past", "A token ends in the future, or never."));
+        }
+        let (token, secret) = create(&self.store, &new.name, new.expires_at, &*self.clock, &*self.random).await?;
+        tracing::info!(%operator, token = %token.id, name = ?token.name, "Created a token of the API");
+        Ok(CreatedToken { info: token.into(), secret: Secret::new(secret.expose().to_owned()) })
+    }
+
+    pub async fn list_tokens(&self, _operator: &Operator) -> Result<Vec<TokenInfo>, ManagementError> {
+        Ok(list(&self.store).await?.into_iter().map(TokenInfo::from).collect())
+    }
+
+    pub async fn revoke_token(&self, operator: &Operator, id: TokenId) -> Result<(), ManagementError> {
+        if !revoke(&self.store, id).await? {
+            return Err(ManagementError::NotFound { what: "token" });
+        }
+        tracing::info!(%operator, token = %id, "Revoked a token of the API");
+        Ok(())
+    }
+}
+
+/// Makes a token; the second value is the only time that its secret is to be had.
+pub async fn create(
+    store: &Store,
+    name: &str,
+    expires_at: Option<Timestamp>,
+    clock: &dyn Clock,
+    random: &dyn Random,
+) -> Result<(Token, ApiToken), StoreError> {
+    let secret = ApiToken::generate(random);
+    let now = clock.now();
+    let token = Token {
+        id: TokenId::new(now, random),
+        name: name.to_owned(),
+        hash: secret.hash(),
+        created_at: now,
+        expires_at,
+        last_used_at: None,
+    };
+    let mut unit = store.write().await?;
+    unit.tokens().insert(&token).await?;
+    unit.commit().await?;
+    Ok((token, secret))
+}
+
+/// All tokens, without their secrets.
+pub async fn list(store: &Store) -> Result<Vec<Token>, StoreError> {
+    store.read().await?.tokens().list().await
+}
+
+/// Ends a token at once. False: there was none of this id.
+pub async fn revoke(store: &Store, id: TokenId) -> Result<bool, StoreError> {
+    let mut unit = store.write().await?;
+    let was_there = unit.tokens().remove(id).await?;
+    unit.commit().await?;
+    Ok(was_there)
+}
