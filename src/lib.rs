@@ -8,6 +8,7 @@ pub mod config;
 pub mod credentials;
 pub mod domain;
 pub mod events;
+pub mod http;
 pub mod management;
 pub mod net;
 pub mod sessions;

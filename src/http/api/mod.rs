@@ -1,0 +1,67 @@
+//! The resources of the management API, one file each: what a request says, what the answer shows, and thin handlers
+//! between.
+
+mod accounts;
+mod credentials;
+mod files;
+mod folders;
+mod instances;
+mod presets;
+mod tokens;
+
+use std::sync::Arc;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::management::Management;
+
+use super::document;
+
+/// What handlers work with.
+type Api = axum::extract::State<Arc<Management>>;
+
+/// All routes that need a token, with their part of the API document.
+pub(super) fn routes() -> OpenApiRouter<Arc<Management>> {
+    OpenApiRouter::with_openapi(document::base())
+        .routes(routes!(instances::list, instances::create))
+        .routes(routes!(instances::read, instances::change, instances::remove))
+        .routes(routes!(accounts::list_of_instance, accounts::create))
+        .routes(routes!(accounts::list))
+        .routes(routes!(accounts::read, accounts::change, accounts::remove))
+        .routes(routes!(credentials::list, credentials::add))
+        .routes(routes!(credentials::change, credentials::remove))
+        .routes(routes!(folders::list, folders::add))
+        .routes(routes!(folders::read, folders::change, folders::remove))
+        .routes(routes!(files::list))
+        .routes(routes!(files::read, files::store, files::remove))
+        .routes(routes!(presets::list))
+        .routes(routes!(presets::read))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::remove))
+}
+
+/// A page of a list in the API's form.
+macro_rules! page {
+    ($(#[$doc:meta])* $name:ident of $item:ty) => {
+        $(#[$doc])*
+        #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+        pub struct $name {
+            items: Vec<$item>,
+            /// Hand it back as `cursor` for the next page; `null`: this is the last.
+            #[schema(required)]
+            next_cursor: Option<String>,
+        }
+
+        impl<T> From<$crate::management::Page<T>> for $name
+        where
+            $item: From<T>,
+        {
+            fn from(page: $crate::management::Page<T>) -> Self {
+                let page = page.map(<$item>::from);
+                Self { items: page.items, next_cursor: page.next }
+            }
+        }
+    };
+}
+use page;
