@@ -4,6 +4,8 @@
 //! the table and checks it.
 
 pub mod access;
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod credentials;
 pub mod domain;

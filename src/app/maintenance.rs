@@ -1,0 +1,64 @@
+//! What is done again and again: removing what is past its term.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::config::HistorySettings;
+use crate::domain::Clock;
+use crate::events;
+use crate::store::{Store, StoreError};
+use crate::vfs::Storage;
+
+/// The work of one round, and what it needs.
+pub(super) struct Maintenance {
+    pub(super) store: Store,
+    pub(super) storage: Arc<Storage>,
+    pub(super) history: HistorySettings,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Maintenance {
+    /// A round now and after every `pause`, until `end`. A round that has begun is finished.
+    pub(super) async fn repeat(self, pause: Duration, end: CancellationToken) {
+        let mut rounds = tokio::time::interval(pause);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while end.run_until_cancelled(rounds.tick()).await.is_some() {
+            self.round().await;
+        }
+    }
+
+    /// A part that fails does not keep the others from being done; the next round tries it again.
+    async fn round(&self) {
+        match self.storage.sweep().await {
+            Ok(sweep) if sweep == Default::default() => {}
+            Ok(sweep) => info!(
+                incomplete = sweep.incomplete,
+                orphans = sweep.orphans,
+                trash = sweep.trash,
+                "Removed {} incomplete uploads, {} orphans and {} trashed folders past their term",
+                sweep.incomplete,
+                sweep.orphans,
+                sweep.trash
+            ),
+            Err(error) => error!(%error, "Could not sweep the storage: {error}; trying again in the next round"),
+        }
+        match self.forget().await {
+            Ok(0) => {}
+            Ok(rows) => info!(rows, "Forgot {rows} rows of history past their term"),
+            Err(error) => error!(%error, "Could not shorten the history: {error}; trying again in the next round"),
+        }
+    }
+
+    async fn forget(&self) -> Result<u64, StoreError> {
+        let now = self.clock.now();
+        let rows = events::forget_old(&self.store, &self.history, now).await?;
+        let mut unit = self.store.write().await?;
+        unit.blocks().forget_ended(now).await?;
+        unit.commit().await?;
+        Ok(rows)
+    }
+}

@@ -1,0 +1,187 @@
+//! The composition root: builds the whole from its parts, starts it, stops it.
+//!
+//! [`App::start`] locks the data, opens what is kept, puts right what a crash left, binds every listener, and only then
+//! serves. The [`RunningApp`] that it yields knows where it listens; [`RunningApp::run`] keeps it until a signal, and
+//! [`RunningApp::stop`] ends it politely. Tests run the same thing in their own process, on ports the kernel chooses.
+
+mod data_lock;
+mod error;
+mod lifecycle;
+mod listeners;
+mod maintenance;
+mod readiness;
+mod supervisor;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+pub use data_lock::LockError;
+pub use error::{RunError, StartError};
+pub use lifecycle::RunningApp;
+pub use listeners::Listeners;
+pub use supervisor::TaskFailure;
+
+use crate::access::{Access, AccessParts};
+use crate::config::Config;
+use crate::credentials::{Argon2Hasher, HostKeys, Passwords};
+use crate::domain::{Clock, OsRandom, Random, SystemClock};
+use crate::events::StoreLedger;
+use crate::management::{Management, ManagementParts};
+use crate::sessions::Registry;
+use crate::sftp::{self, SftpParts};
+use crate::store::Store;
+use crate::telemetry::Metrics;
+use crate::vfs::Storage;
+use crate::{http, net};
+use data_lock::DataLock;
+use lifecycle::Kept;
+use maintenance::Maintenance;
+use readiness::GatewayReadiness;
+use supervisor::Supervisor;
+
+/// The gateway, not yet running.
+pub struct App;
+
+impl App {
+    /// Starts everything that the configuration says. When it yields, all listeners are served.
+    pub async fn start(config: Config) -> Result<RunningApp, StartError> {
+        let listeners = Listeners::bind(&config)?;
+        Self::start_on(config, listeners).await
+    }
+
+    /// Starts on listeners that are bound already.
+    pub async fn start_on(config: Config, listeners: Listeners) -> Result<RunningApp, StartError> {
+        Self::start_with(config, listeners, Arc::new(SystemClock), Arc::new(OsRandom)).await
+    }
+
+    /// Starts with a clock and a source of randomness of the caller's own.
+    pub async fn start_with(
+        config: Config,
+        listeners: Listeners,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<RunningApp, StartError> {
+        let metrics = Metrics::default();
+        let Prepared { lock, host_keys, tls } = prepare(&config).await?;
+        let store = Store::open(&config.database).await?;
+        store.migrate().await?;
+
+        let ledger = StoreLedger::start(store.clone(), metrics.clone());
+        let storage = {
+            let (settings, ledger) = (config.storage.clone(), ledger.clone());
+            let (clock, random) = (clock.clone(), random.clone());
+            blocking(move || Storage::open(&settings, ledger, clock, random)).await.map_err(StartError::Storage)?
+        };
+        // Before anyone can look: what a crash left between "renamed" and "recorded" is brought to one of the two.
+        storage.recover().await.map_err(StartError::Storage)?;
+
+        let hasher = {
+            // Makes the dummy hash for unknown logins: as slow as any other hash.
+            let settings = config.passwords.clone();
+            blocking(move || Argon2Hasher::new(&settings)).await
+        };
+        let passwords = Passwords::new(&config.passwords, Arc::new(hasher), random.clone());
+        let registry = Registry::new(config.sessions.clone(), clock.clone(), random.clone());
+        let access = Access::new(AccessParts {
+            settings: config.access.clone(),
+            store: store.clone(),
+            registry: registry.clone(),
+            storage: storage.clone(),
+            passwords: passwords.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+        });
+        let management = Management::new(ManagementParts {
+            store: store.clone(),
+            storage: storage.clone(),
+            access: access.clone(),
+            registry: registry.clone(),
+            passwords,
+            presets: Arc::new(config.presets.clone()),
+            clock: clock.clone(),
+            random,
+        });
+        let readiness = GatewayReadiness::new(store.clone(), storage.clone());
+        let addresses = listeners.addresses();
+
+        let supervisor = Supervisor::default();
+        let (stop, end) = (CancellationToken::new(), CancellationToken::new());
+        let host_keys = Arc::new(host_keys);
+        let sftp_parts = SftpParts {
+            settings: config.sftp.clone(),
+            access,
+            registry: registry.clone(),
+            host_keys: host_keys.clone(),
+            metrics: metrics.clone(),
+            clock: clock.clone(),
+            sign_in_timeout: config.access.sign_in_timeout,
+            idle: config.sessions.idle,
+        };
+        for (settings, listener) in listeners.sftp {
+            info!(address = %listener.local_address(), "Serving SFTP on {}", listener.local_address());
+            let serving = sftp::serve(listener, settings, sftp_parts.clone(), stop.clone());
+            supervisor.watch("the SFTP listener", &stop, serving);
+        }
+        info!(address = %addresses.api, tls = tls.is_some(), "Serving the management API on {}", addresses.api);
+        let serving = http::serve_api(listeners.api, tls, management.clone(), metrics.clone(), stop.clone());
+        supervisor.watch("the API's listener", &stop, serving);
+        // Health is told until the very end: a load balancer has to see that the gateway drains.
+        info!(address = %addresses.internal, "Serving health and metrics on {}", addresses.internal);
+        let serving = http::serve_internal(listeners.internal, readiness.clone(), metrics, end.clone());
+        supervisor.watch("the internal listener", &end, serving);
+        let maintenance =
+            Maintenance { store: store.clone(), storage: storage.clone(), history: config.history, clock };
+        supervisor.watch("maintenance", &end, maintenance.repeat(config.storage.sweep_every, end.clone()));
+
+        let kept = Kept { store, storage, ledger, registry, host_keys, readiness, lock };
+        Ok(RunningApp::new(addresses, management, kept, supervisor, stop, end, config.shutdown))
+    }
+}
+
+/// What is read from files before anything is opened.
+struct Prepared {
+    lock: DataLock,
+    host_keys: HostKeys,
+    tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+async fn prepare(config: &Config) -> Result<Prepared, StartError> {
+    let config = config.clone();
+    blocking(move || {
+        make_database_directory(&config)?;
+        make_directory(&config.storage.directory)?;
+        let lock = DataLock::take(&config.storage.directory)?;
+        make_directory(&config.certs_dir)?;
+        let host_keys = HostKeys::load_or_create(&config.certs_dir)?;
+        let tls = config.api.tls.as_ref().map(|files| net::server_config(files, &[b"h2", b"http/1.1"])).transpose()?;
+        Ok(Prepared { lock, host_keys, tls })
+    })
+    .await
+}
+
+/// Makes the directory that the database's file will be in. Blocking.
+pub fn make_database_directory(config: &Config) -> Result<(), StartError> {
+    config.database.file().as_deref().and_then(Path::parent).map_or(Ok(()), make_directory)
+}
+
+/// A directory that is made is its owner's alone: it holds files of payrolls, hashes or keys.
+fn make_directory(path: &Path) -> Result<(), StartError> {
+    use std::os::unix::fs::DirBuilderExt;
+    if path.as_os_str().is_empty() {
+        return Ok(());
+    }
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| StartError::Directory { path: path.to_owned(), source })
+}
+
+/// Runs work that waits for the disk or the processor where it stalls nobody.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => unreachable!("blocking work that was started is never cancelled"),
+    }
+}

@@ -1,0 +1,144 @@
+//! `operator token`: who may use the management API. Works on the database alone, so that the first token can be made
+//! before anything runs, and another while the gateway runs.
+
+use std::fmt::Write;
+
+use super::{CommandError, ConfigFile, output};
+use crate::domain::{OsRandom, SystemClock, Timestamp, TokenId};
+use crate::management::tokens;
+use crate::store::{Store, Token};
+
+/// What `operator` is given.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Manage tokens of the management API
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum TokenCommand {
+    /// Make a token and print it, this once
+    Create {
+        /// Who or what will use it
+        #[arg(long)]
+        name: String,
+        /// When it ends (RFC 3339, such as 2030-01-01T00:00:00Z); without it: when it is revoked
+        #[arg(long)]
+        expires: Option<TimestampArgument>,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// List all tokens, without their secrets
+    List {
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// End a token
+    Revoke {
+        /// The token's id, as `list` shows it
+        id: TokenId,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+}
+
+/// An instant of the command line.
+#[derive(Debug, Clone, Copy)]
+struct TimestampArgument(Timestamp);
+
+impl std::str::FromStr for TimestampArgument {
+    type Err = crate::domain::clock::InvalidTimestamp;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Timestamp::parse(text).map(Self)
+    }
+}
+
+impl Options {
+    pub(super) async fn run(self) -> Result<(), CommandError> {
+        let Command::Token(command) = self.command;
+        match command {
+            TokenCommand::Create { name, expires, config } => {
+                let store = open(&config).await?;
+                let expires = expires.map(|expires| expires.0);
+                let made = tokens::create(&store, &name, expires, &SystemClock, &OsRandom).await;
+                store.close().await;
+                let (token, secret) = made?;
+                output::say(&format!("{}\n", secret.expose()))?;
+                // Apart from the secret, so that `TOKEN=$(lucca-gateway operator token create …)` holds the secret alone.
+                note(&format!("token {} ({}); it is not shown again", token.id, token.name));
+                Ok(())
+            }
+            TokenCommand::List { config } => {
+                let store = open(&config).await?;
+                let listed = tokens::list(&store).await;
+                store.close().await;
+                output::say(&table(&listed?))
+            }
+            TokenCommand::Revoke { id, config } => {
+                let store = open(&config).await?;
+                let revoked = tokens::revoke(&store, id).await;
+                store.close().await;
+                if revoked? {
+                    output::say(&format!("revoked {id}\n"))
+                } else {
+                    let list = "lucca-gateway operator token list";
+                    Err(CommandError::Refused(format!("there is no token {id}: see {list}")))
+                }
+            }
+        }
+    }
+}
+
+async fn open(config: &ConfigFile) -> Result<Store, CommandError> {
+    let config = config.load()?;
+    crate::app::make_database_directory(&config)?;
+    let store = Store::open(&config.database).await?;
+    store.migrate().await?;
+    Ok(store)
+}
+
+#[expect(clippy::print_stderr, reason = "what is for the person beside the program that reads standard output")]
+fn note(text: &str) {
+    eprintln!("{text}");
+}
+
+fn table(tokens: &[Token]) -> String {
+    let instant = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+    let mut text = String::new();
+    for token in tokens {
+        let (expires, used) = (instant(token.expires_at), instant(token.last_used_at));
+        let _ = writeln!(text, "{}  {}  made {}  ends {expires}  used {used}", token.id, token.name, token.created_at);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listed_token_shows_its_dates_and_not_its_hash() {
+        let token = Token {
+            id: TokenId::new(Timestamp::EPOCH, &OsRandom),
+            name: "deploy".into(),
+            hash: "c0ffee".into(),
+            created_at: Timestamp::EPOCH,
+            expires_at: Some(Timestamp::from_seconds(86400)),
+            last_used_at: None,
+        };
+        let text = table(&[token]);
+        assert!(
+            text.contains("deploy") && text.contains("ends 1970-01-02T00:00:00Z") && text.contains("used never"),
+            "{text}"
+        );
+        assert!(!text.contains("c0ffee"));
+    }
+}

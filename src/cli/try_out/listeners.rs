@@ -1,0 +1,145 @@
+//! Which ports `try` takes: those that were asked for, or nothing; those that are usual, or free ones.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use crate::app::Listeners;
+use crate::config::{Config, SftpListener};
+use crate::net::{self, BindError, Listener};
+
+/// How much an address is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    /// Someone asked for it: when it is taken, that is an error.
+    Asked(SocketAddr),
+    /// The usual one: when it is taken, another port does as well.
+    Usual(SocketAddr),
+}
+
+/// What `try` wants to listen on.
+#[derive(Debug)]
+pub(super) struct Wishes {
+    sftp: Vec<(SftpListener, Wish)>,
+    api: Wish,
+    internal: Wish,
+}
+
+impl Wishes {
+    /// An address of the command line or one that the configuration changed was asked for. What the configuration leaves at
+    /// its default is usual, and on loopback.
+    pub(super) fn of(
+        config: &Config,
+        sftp: Option<SocketAddr>,
+        api: Option<SocketAddr>,
+        internal: Option<SocketAddr>,
+    ) -> Self {
+        let usual = Config::default();
+        let wish = |asked: Option<SocketAddr>, configured: SocketAddr, usual: SocketAddr| match asked {
+            Some(address) => Wish::Asked(address),
+            None if configured == usual => Wish::Usual((Ipv4Addr::LOCALHOST, usual.port()).into()),
+            None => Wish::Asked(configured),
+        };
+        let first_usual = usual.sftp.listeners[0].address;
+        let listeners = config.sftp.listeners.iter().enumerate();
+        Self {
+            sftp: listeners
+                .map(|(index, listener)| {
+                    (listener.clone(), wish(sftp.filter(|_| index == 0), listener.address, first_usual))
+                })
+                .collect(),
+            api: wish(api, config.api.address, usual.api.address),
+            internal: wish(internal, config.internal.address, usual.internal.address),
+        }
+    }
+
+    /// Binds all. What was asked for comes first, so that a usual port that gives way anyhow does not take it.
+    pub(super) fn bind(self) -> Result<Listeners, BindError> {
+        let wishes: Vec<Wish> = self.sftp.iter().map(|(_, wish)| *wish).chain([self.api, self.internal]).collect();
+        let mut bound: Vec<Option<Listener>> = wishes.iter().map(|_| None).collect();
+        for (wish, place) in wishes.iter().zip(&mut bound) {
+            if let Wish::Asked(address) = wish {
+                *place = Some(net::bind(*address)?);
+            }
+        }
+        for (wish, place) in wishes.iter().zip(&mut bound) {
+            if let Wish::Usual(address) = wish {
+                *place = Some(bind_near(*address)?);
+            }
+        }
+        let mut bound = bound.into_iter().flatten();
+        let mut next = || bound.next().expect("each wish was bound, in its order");
+        let sftp = self
+            .sftp
+            .into_iter()
+            .map(|(settings, _)| {
+                let listener = next();
+                (SftpListener { address: listener.local_address(), ..settings }, listener)
+            })
+            .collect();
+        Ok(Listeners { sftp, api: next(), internal: next() })
+    }
+}
+
+/// Binds an address or, when its port is taken, another port.
+fn bind_near(address: SocketAddr) -> Result<Listener, BindError> {
+    match net::bind(address) {
+        Err(error) if error.is_taken() => net::bind(SocketAddr::new(address.ip(), 0)),
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn free() -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, 0).into()
+    }
+
+    #[test]
+    fn what_the_configuration_leaves_alone_is_usual_and_on_loopback() {
+        let wishes = Wishes::of(&Config::default(), None, None, None);
+        assert_eq!(wishes.sftp[0].1, Wish::Usual("127.0.0.1:2022".parse().unwrap()));
+        assert_eq!(wishes.api, Wish::Usual("127.0.0.1:8080".parse().unwrap()));
+        assert_eq!(wishes.internal, Wish::Usual("127.0.0.1:9090".parse().unwrap()));
+    }
+
+    #[test]
+    fn what_the_command_line_or_the_configuration_says_was_asked_for() {
+        let mut config = Config::default();
+        config.api.address = "127.0.0.1:8081".parse().unwrap();
+        let wishes = Wishes::of(&config, Some(free()), None, None);
+        assert_eq!(wishes.sftp[0].1, Wish::Asked(free()));
+        assert_eq!(wishes.api, Wish::Asked(config.api.address));
+    }
+
+    #[tokio::test]
+    async fn a_usual_port_that_is_taken_is_replaced() {
+        let holder = net::bind(free()).unwrap();
+        let listener = bind_near(holder.local_address()).unwrap();
+        assert_ne!(listener.local_address().port(), holder.local_address().port());
+    }
+
+    #[tokio::test]
+    async fn a_port_that_was_asked_for_and_is_taken_is_an_error() {
+        let holder = net::bind(free()).unwrap();
+        let config = Config::on_loopback(std::path::Path::new("/tmp"));
+        let Err(error) = Wishes::of(&config, Some(holder.local_address()), None, None).bind() else { panic!("bound") };
+        assert_eq!(error.address, holder.local_address());
+    }
+
+    #[tokio::test]
+    async fn a_usual_port_gives_way_to_one_that_was_asked_for() {
+        let probe = net::bind(free()).unwrap();
+        let address = probe.local_address();
+        drop(probe);
+        let wishes = Wishes {
+            sftp: vec![(SftpListener { address, preset: None }, Wish::Usual(address))],
+            api: Wish::Usual(address),
+            internal: Wish::Asked(address),
+        };
+        let listeners = wishes.bind().unwrap();
+        assert_eq!(listeners.internal.local_address(), address);
+        assert_ne!(listeners.api.local_address(), address);
+        assert_eq!(listeners.sftp[0].0.address, listeners.sftp[0].1.local_address());
+    }
+}
