@@ -1,0 +1,19 @@
+//! The real program, driven from outside: started with `try` on free ports, provisioned over its API, and spoken to by
+//! the clients that people use. Every file below is one subject; `support` holds what they share.
+//!
+//! No test depends on another: each makes an instance and accounts of its own. No test sleeps: what takes time is
+//! awaited by [`support::eventually`].
+
+// clippy.toml excuses test functions; everything here is test code, helpers too.
+#![allow(clippy::panic, clippy::unwrap_used)]
+
+mod cli;
+mod clients;
+mod confinement;
+mod exchange;
+mod interruption;
+mod management;
+mod presets;
+mod rights;
+mod sign_in;
+mod support;

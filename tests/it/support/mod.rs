@@ -1,0 +1,21 @@
+//! What the tests share: a gateway to talk to, accounts to talk as, clients to talk with, files to exchange.
+
+mod account;
+mod api;
+mod client;
+mod content;
+mod gateway;
+mod keys;
+mod proxy;
+mod run;
+mod session;
+
+pub use account::{Account, NewAccount, PASSWORD};
+pub use api::{Answer, Api};
+pub use client::{Client, Proof, Target};
+pub use content::{Tree, difference, pattern, payroll_exchange, small_files};
+pub use gateway::{Gateway, Options};
+pub use keys::KeyPair;
+pub use proxy::Proxy;
+pub use run::{Finished, TestDir, eventually, require, run};
+pub use session::{Outcome, Session, flags};
