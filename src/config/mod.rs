@@ -2,7 +2,7 @@
 //!
 //! [`Config::load`] reads the TOML file and the overrides of the environment, and either yields a configuration that is
 //! right as a whole, or tells everything that is wrong with it, each fault with where it stands and what would be right.
-//! [`reference`] tells all options.
+//! [`reference()`] tells all options.
 
 mod access;
 mod api;

@@ -14,7 +14,7 @@ pub const DEFAULT_LIMIT: u32 = 50;
 pub struct PageRequest {
     /// The `next` of the page before.
     pub cursor: Option<String>,
-    /// 1 to [`MAX_LIMIT`]; [`DEFAULT_LIMIT`] when not told.
+    /// 1 to 200; 50 when not told.
     pub limit: Option<u32>,
 }
 
