@@ -1,7 +1,8 @@
 -- The first schema.
 --
--- Written so that SQLite and PostgreSQL read the same text: identifiers are UUIDs as text, times are microseconds since
--- 1970 in UTC, sets and JSON are text. Constraints are named, because a broken one is told to people in their words.
+-- Written so that SQLite and PostgreSQL keep the same: identifiers are UUIDs as text, times are microseconds since 1970
+-- in UTC, sets and JSON are text. Constraints are named, because a broken one is told to people in their words. What
+-- changes here changes in migrations/postgres as well.
 
 -- A customer's tenant. The key stands in generated logins.
 CREATE TABLE instances (

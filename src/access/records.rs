@@ -157,7 +157,10 @@ async fn write_once(accounts: &dyn Accounts, records: &[Record], attempts_kept: 
     match tokio::time::timeout(LONGEST_WRITE, accounts.write(records, attempts_kept)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => {
-            let is_of_the_store = !matches!(error, StoreError::Conflict(_) | StoreError::Inconsistent { .. });
+            let is_of_the_store = !matches!(
+                error,
+                StoreError::Conflict(_) | StoreError::Inconsistent { .. } | StoreError::NulCharacter(_)
+            );
             Err(Cause { text: error.to_string(), is_of_the_store })
         }
         Err(_) => Err(Cause { text: "the store did not answer in time".to_owned(), is_of_the_store: true }),

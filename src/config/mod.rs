@@ -7,6 +7,7 @@
 mod access;
 mod api;
 mod database;
+mod database_url;
 mod duration;
 mod environment;
 mod error;
@@ -29,6 +30,7 @@ use std::time::Duration;
 pub use access::AccessSettings;
 pub use api::{ApiSettings, TlsFiles};
 pub use database::DatabaseSettings;
+pub use database_url::DatabaseUrl;
 pub use environment::temporary_directory;
 pub use error::{ConfigError, Problem};
 pub use history::HistorySettings;
@@ -92,7 +94,7 @@ impl Config {
     /// Puts everything that is kept under one directory.
     pub fn keep_in(&mut self, directory: &Path) {
         self.certs_dir = directory.join("certs");
-        self.database.url = format!("sqlite:{}", directory.join("gateway.db").display());
+        self.database.url = format!("sqlite:{}", directory.join("gateway.db").display()).into();
         self.storage.directory = directory.join("files");
     }
 

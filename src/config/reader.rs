@@ -23,6 +23,11 @@ pub(super) trait OptionValue: Sized {
 
     /// `None`: of another type, or not of this form.
     fn from_toml(value: &toml::Value) -> Option<Self>;
+
+    /// A wrong value as it may be told; secrets in it blanked.
+    fn shown(value: &toml::Value) -> String {
+        value.to_string()
+    }
 }
 
 /// What an option's value must be besides its type.
@@ -161,11 +166,11 @@ impl<'a> Reader<'a> {
             return None;
         };
         let Some(read) = T::from_toml(&value) else {
-            self.problem(key, format!("{value} is not {}: write it as in {example}", T::KIND));
+            self.problem(key, format!("{} is not {}: write it as in {example}", T::shown(&value), T::KIND));
             return None;
         };
         if !(check.holds)(&read) {
-            self.problem(key, format!("{value} is not allowed: {}", check.text));
+            self.problem(key, format!("{} is not allowed: {}", T::shown(&value), check.text));
             return None;
         }
         Some(read)

@@ -87,7 +87,7 @@ fn a_wrong_option_is_refused_with_file_key_path_and_what_would_be_right() {
         ("api.tls.certificate = \"a.pem\"", "api.tls.key", "is missing"),
         ("api.tls = true", "api.tls", "[api.tls]"),
         ("passwords.memory_kib = 16", "passwords.memory_kib", "at least 32"),
-        ("database.url = \"postgres://x\"", "database.url", "sqlite:"),
+        ("database.url = \"mysql://u:s3cret@x/y\"", "database.url", "mysql://u:***@x/y"),
         ("storage.directory = \"\"", "storage.directory", "not empty"),
         ("log.level = \"loud\"", "log.level", "debug"),
         ("log.level = \"info,=debug\"", "log.level", "debug"),

@@ -58,7 +58,7 @@ pub(super) fn note(number: u64) -> TransferNote {
 
 pub(super) async fn store(directory: &TempDir) -> Store {
     let url = format!("sqlite:{}", directory.path().join("gateway.db").display());
-    let store = Store::open(&DatabaseSettings { url, connections: 2 }).await.unwrap();
+    let store = Store::open(&DatabaseSettings { url: url.into(), connections: 2 }).await.unwrap();
     store.migrate().await.unwrap();
     store
 }

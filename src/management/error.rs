@@ -108,6 +108,7 @@ impl From<StoreError> for ManagementError {
             // It went while we worked.
             StoreError::Conflict(Conflict::Parent) => Self::NotFound { what: "instance or account" },
             StoreError::InvalidCursor(problem) => Self::invalid_cursor(&problem),
+            StoreError::NulCharacter(problem) => Self::invalid("", "malformed", sentence(&problem)),
             error @ StoreError::Unavailable(_) => Self::Unavailable(error.into()),
             error @ (StoreError::Opening { .. }
             | StoreError::Inconsistent { .. }

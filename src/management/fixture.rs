@@ -90,7 +90,7 @@ impl Bench {
         let clock = Arc::new(ManualClock::at(start()));
         let random = Arc::new(OsRandom);
         let url = format!("sqlite:{}", directory.path().join("gateway.db").display());
-        let store = Store::open(&DatabaseSettings { url, connections: 4 }).await.unwrap();
+        let store = Store::open(&DatabaseSettings { url: url.into(), connections: 4 }).await.unwrap();
         store.migrate().await.unwrap();
         let ledger = StoreLedger::start(store.clone(), crate::telemetry::Metrics::default());
         let minutes = |count: u64| Duration::from_secs(60 * count);

@@ -2,8 +2,9 @@
 
 use sqlx::any::AnyRow;
 use sqlx::query::Query;
-use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
+use sqlx::{AssertSqlSafe, Row as _};
 
+use super::connection::Connection;
 use super::record::{Record, micros};
 use super::{Page, PageRequest, StoreError};
 use crate::domain::{Account, AccountId, Hosting, InstanceId, LoginName, PresetName};
@@ -35,14 +36,14 @@ pub struct AccountFilter {
 
 /// The accounts.
 pub struct Accounts<'a> {
-    pub(super) connection: &'a mut AnyConnection,
+    pub(super) connection: &'a mut Connection,
 }
 
 impl Accounts<'_> {
     /// Conflicts: [`Login`](super::Conflict::Login), [`Parent`](super::Conflict::Parent).
     pub async fn insert(&mut self, account: &Account) -> Result<(), StoreError> {
         let Hosting::Hosted { preset, version } = &account.hosting;
-        sqlx::query(
+        let statement = sqlx::query(
             "INSERT INTO accounts (id, instance, created_at, name, name_folded, login, login_folded, hosting, preset, \
              preset_version, host, connection_types, authentication, state, expires_at, allowed_addresses, updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
@@ -63,9 +64,8 @@ impl Accounts<'_> {
         .bind(account.state.as_str())
         .bind(micros(account.expires_at))
         .bind(serde_json::json!(account.allowed_addresses).to_string())
-        .bind(account.updated_at.as_micros())
-        .execute(&mut *self.connection)
-        .await?;
+        .bind(account.updated_at.as_micros());
+        self.connection.attempt(statement).await?;
         Ok(())
     }
 
@@ -74,7 +74,7 @@ impl Accounts<'_> {
     /// Conflicts: [`Login`](super::Conflict::Login).
     pub async fn update(&mut self, account: &Account) -> Result<bool, StoreError> {
         let Hosting::Hosted { preset, version } = &account.hosting;
-        let updated = sqlx::query(
+        let statement = sqlx::query(
             "UPDATE accounts SET name = $2, name_folded = $3, login = $4, login_folded = $5, hosting = $6, \
              preset = $7, preset_version = $8, host = $9, connection_types = $10, authentication = $11, state = $12, \
              expires_at = $13, allowed_addresses = $14, updated_at = $15 WHERE id = $1",
@@ -93,9 +93,8 @@ impl Accounts<'_> {
         .bind(account.state.as_str())
         .bind(micros(account.expires_at))
         .bind(serde_json::json!(account.allowed_addresses).to_string())
-        .bind(account.updated_at.as_micros())
-        .execute(&mut *self.connection)
-        .await?;
+        .bind(account.updated_at.as_micros());
+        let updated = self.connection.attempt(statement).await?;
         Ok(updated.rows_affected() > 0)
     }
 
@@ -114,7 +113,7 @@ impl Accounts<'_> {
     /// Ordered by id (that is, by creation).
     pub async fn list(&mut self, filter: &AccountFilter, page: &PageRequest) -> Result<Page<Account>, StoreError> {
         let after = page.position::<AccountId>()?;
-        if filter.search.as_ref().is_some_and(|part| part.len() > MAX_SEARCH_BYTES) {
+        if filter.search.as_ref().is_some_and(|part| part.len() > MAX_SEARCH_BYTES || part.contains('\0')) {
             return Ok(Page { items: Vec::new(), next: None });
         }
         let mut statement = String::from(select!("WHERE id > $1"));

@@ -1,9 +1,9 @@
 //! Blocks: temporary refusals of one login from one address.
 
-use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::StoreError;
+use super::connection::{Connection, Turn};
 use super::record::Record;
 use crate::domain::Timestamp;
 
@@ -29,12 +29,13 @@ pub struct Block {
 
 /// The blocks.
 pub struct Blocks<'a> {
-    pub(super) connection: &'a mut AnyConnection,
+    pub(super) connection: &'a mut Connection,
 }
 
 impl Blocks<'_> {
     /// Adds it, or replaces that of the same address and login.
     pub async fn put(&mut self, block: &Block) -> Result<(), StoreError> {
+        self.connection.take_turn(Turn::SignIns).await?;
         sqlx::query(
             "INSERT INTO sign_in_blocks (address, login, reason, began_at, ends_at) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (address, login) DO UPDATE SET reason = excluded.reason, began_at = excluded.began_at, \
@@ -81,6 +82,7 @@ impl Blocks<'_> {
 
     /// Removes those that have ended, at most 10,000 at a time; says how many.
     pub async fn forget_ended(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        self.connection.take_turn(Turn::SignIns).await?;
         let forgotten = sqlx::query(
             "DELETE FROM sign_in_blocks WHERE (address, login) IN \
              (SELECT address, login FROM sign_in_blocks WHERE ends_at <= $1 ORDER BY ends_at LIMIT $2)",

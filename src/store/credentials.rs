@@ -1,10 +1,10 @@
 //! Credentials: the passwords and keys of accounts.
 
-use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::record::{Record, micros};
+use super::connection::{Connection, Turn};
+use super::record::{Record, descriptive, micros};
 use crate::domain::credential::LastUse;
 use crate::domain::{AccountId, Credential, CredentialId, CredentialKind, Validity};
 
@@ -24,7 +24,7 @@ macro_rules! select {
 
 /// The credentials.
 pub struct Credentials<'a> {
-    pub(super) connection: &'a mut AnyConnection,
+    pub(super) connection: &'a mut Connection,
 }
 
 impl Credentials<'_> {
@@ -35,7 +35,7 @@ impl Credentials<'_> {
             CredentialKind::PublicKey(key) => (PUBLIC_KEY, key.to_string(), Some(key.fingerprint())),
         };
         let last_use = credential.last_use.as_ref();
-        sqlx::query(
+        let statement = sqlx::query(
             "INSERT INTO credentials (id, account, kind, secret, fingerprint, label, not_before, not_after, \
              created_at, last_used_at, last_used_address, last_used_client) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
@@ -51,9 +51,8 @@ impl Credentials<'_> {
         .bind(credential.created_at.as_micros())
         .bind(micros(last_use.map(|last| last.at)))
         .bind(last_use.map(|last| last.address.as_str()))
-        .bind(last_use.map(|last| last.client.as_str()))
-        .execute(&mut *self.connection)
-        .await?;
+        .bind(last_use.map(|last| descriptive(&last.client)));
+        self.connection.attempt(statement).await?;
         Ok(())
     }
 
@@ -85,6 +84,7 @@ impl Credentials<'_> {
 
     /// The silent upgrade on sign-in: only if the hash is still `old`.
     pub async fn replace_hash(&mut self, id: CredentialId, old: &str, new: &str) -> Result<bool, StoreError> {
+        self.connection.take_turn(Turn::SignIns).await?;
         let replaced = sqlx::query("UPDATE credentials SET secret = $3 WHERE id = $1 AND kind = $4 AND secret = $2")
             .bind(id.to_string())
             .bind(old)
@@ -97,6 +97,8 @@ impl Credentials<'_> {
 
     /// Keeps the latest use: one that is told late does not hide a later one.
     pub async fn record_use(&mut self, id: CredentialId, last_use: &LastUse) -> Result<(), StoreError> {
+        // Uses are recorded many at a time, in whatever order, among the sign-ins that they belong to.
+        self.connection.take_turn(Turn::SignIns).await?;
         sqlx::query(
             "UPDATE credentials SET last_used_at = $2, last_used_address = $3, last_used_client = $4 \
              WHERE id = $1 AND (last_used_at IS NULL OR last_used_at <= $2)",
@@ -104,7 +106,7 @@ impl Credentials<'_> {
         .bind(id.to_string())
         .bind(last_use.at.as_micros())
         .bind(last_use.address.as_str())
-        .bind(last_use.client.as_str())
+        .bind(descriptive(&last_use.client))
         .execute(&mut *self.connection)
         .await?;
         Ok(())

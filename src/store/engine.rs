@@ -2,26 +2,42 @@
 
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
-use sqlx::any::AnyPoolOptions;
-use sqlx::migrate::Migrate as _;
-use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Transaction};
+use sqlx::migrate::{Migrate as _, Migrator};
+use sqlx::{AnyConnection, AnyPool, Connection as _};
+use tokio::time::timeout;
 
+use super::connection::{Connection, Turn, bounded};
 use super::{
-    Accounts, Blocks, Credentials, Events, Folders, Instances, SignIns, StoreError, Tokens, Transfers, sqlite,
+    Accounts, Blocks, Credentials, Events, Folders, Instances, SignIns, StoreError, Tokens, Transfers, postgres, sqlite,
 };
-use crate::config::DatabaseSettings;
+use crate::config::{DatabaseSettings, DatabaseUrl};
 
 /// How long a caller waits for a connection, behind the others that wait.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a connection that is given back has to show that it is whole.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Where sqlx records which migrations were applied.
 const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
+
+/// What the database is: each has a file for what is peculiar to it, and this says which is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// Connections for reading, and for transactions.
+pub(super) struct Pools {
+    pub(super) readers: AnyPool,
+    pub(super) writers: AnyPool,
+}
 
 /// Clone freely: it is a handle on the pools.
 #[derive(Clone)]
 pub struct Store {
+    engine: Engine,
     readers: AnyPool,
     /// Its queue is the writers' queue: fair, and bounded in time by [`QUEUE_TIMEOUT`].
     writers: AnyPool,
@@ -32,12 +48,15 @@ pub struct Store {
 
 /// A connection for reading; each statement sees what was committed before it. It cannot write.
 pub struct Reader {
-    connection: PoolConnection<Any>,
+    connection: Connection,
 }
 
 /// One transaction. Dropped without commit: nothing happened.
+///
+/// A unit that reads is alone among those that read, until its end: what it decides by stays true. One that only writes
+/// may run beside others, where the engine can do that.
 pub struct Unit {
-    connection: Transaction<'static, Any>,
+    connection: Connection,
     #[cfg(test)]
     commits: std::sync::Arc<std::sync::atomic::AtomicU64>,
 }
@@ -50,6 +69,58 @@ pub struct Migration {
     pub applied: bool,
 }
 
+impl Engine {
+    /// By the URL's scheme.
+    fn of(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        match url.expose().split(':').next() {
+            Some("sqlite") => Ok(Self::Sqlite),
+            Some("postgres" | "postgresql") => Ok(Self::Postgres),
+            _ => Err(StoreError::Opening {
+                url: url.to_string(),
+                problem: String::from("use sqlite:./data/gateway.db or postgres://USER:PASSWORD@HOST/DATABASE"),
+            }),
+        }
+    }
+
+    async fn open(self, settings: &DatabaseSettings, queue_timeout: Duration) -> Result<Pools, StoreError> {
+        match self {
+            Self::Sqlite => sqlite::open(settings, queue_timeout).await,
+            Self::Postgres => postgres::open(settings, queue_timeout).await,
+        }
+    }
+
+    fn migrations(self) -> &'static Migrator {
+        match self {
+            Self::Sqlite => &sqlite::MIGRATIONS,
+            Self::Postgres => &postgres::MIGRATIONS,
+        }
+    }
+
+    /// How a transaction begins.
+    fn begin(self) -> &'static str {
+        match self {
+            Self::Sqlite => sqlite::BEGIN,
+            Self::Postgres => postgres::BEGIN,
+        }
+    }
+
+    /// Keeps other programs from changing the schema, until the end of the transaction.
+    async fn lock_schema(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite => Ok(()), // a transaction has the whole file to itself
+            Self::Postgres => sqlx::raw_sql(postgres::LOCK_SCHEMA).execute(connection).await.map(drop),
+        }
+    }
+
+    /// Waits until no other unit has this turn, and keeps it until the end of the transaction.
+    pub(super) async fn take_turn(self, connection: &mut AnyConnection, turn: Turn) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite => Ok(()), // a transaction has the whole file to itself
+            Self::Postgres => postgres::take_turn(connection, turn).await,
+        }
+    }
+}
+
 impl Store {
     /// Opens (SQLite: makes) the database, without migrating it.
     pub async fn open(settings: &DatabaseSettings) -> Result<Self, StoreError> {
@@ -58,16 +129,11 @@ impl Store {
 
     pub(super) async fn open_with(settings: &DatabaseSettings, queue_timeout: Duration) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
-        let options = sqlite::prepare(&settings.url).await?;
-        let writers = pool(1, sqlite::WRITER).acquire_timeout(queue_timeout).connect_with(options.clone()).await?;
-        sqlite::use_write_ahead_log(&mut *writers.acquire().await?).await.map_err(|error| match error {
-            StoreError::Opening { problem, .. } => StoreError::Opening { url: settings.url.clone(), problem },
-            other => other,
-        })?;
+        let engine = Engine::of(&settings.url)?;
+        let Pools { readers, writers } = engine.open(settings, queue_timeout).await?;
         Ok(Self {
-            readers: pool(settings.connections.max(1), sqlite::READER)
-                .acquire_timeout(queue_timeout)
-                .connect_lazy_with(options),
+            engine,
+            readers,
             writers,
             #[cfg(test)]
             commits: std::sync::Arc::default(),
@@ -76,19 +142,21 @@ impl Store {
 
     /// Applies what is missing of the schema, all of it or nothing.
     ///
-    /// The whole run is one transaction: it holds the write lock, so that of two programs which start at once the
-    /// second finds the work done.
+    /// The whole run is one transaction under a lock, so that of two programs which start at once the second finds the
+    /// work done. It takes as long as it takes: nobody is served before it has ended.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let mut transaction = self.writers.begin_with(sqlite::BEGIN).await?;
+        let mut transaction = self.writers.begin_with(self.engine.begin()).await?;
+        self.engine.lock_schema(&mut transaction).await?;
         // `run` itself is not `Send` on a borrowed connection ("implementation of `Acquire` is not general enough").
-        sqlite::MIGRATIONS.run_direct(None, &mut *transaction, false).await?;
+        self.engine.migrations().run_direct(None, &mut *transaction, false).await?;
         Ok(transaction.commit().await?)
     }
 
     /// The schema's steps in their order.
     pub async fn migrations(&self) -> Result<Vec<Migration>, StoreError> {
         // A new database lacks the table that tells. It is made here, and forgotten with the transaction.
-        let mut transaction = self.writers.begin_with(sqlite::BEGIN).await?;
+        let mut transaction = self.writers.begin_with(self.engine.begin()).await?;
+        self.engine.lock_schema(&mut transaction).await?;
         transaction.ensure_migrations_table(MIGRATIONS_TABLE).await?;
         let applied = transaction.list_applied_migrations(MIGRATIONS_TABLE).await?;
         transaction.rollback().await?;
@@ -97,18 +165,20 @@ impl Store {
             description: migration.description.to_string(),
             applied: applied.iter().any(|applied| applied.version == migration.version),
         };
-        Ok(sqlite::MIGRATIONS.iter().map(step).collect())
+        Ok(self.engine.migrations().iter().map(step).collect())
     }
 
     /// A connection for reading, as soon as one is free.
     pub async fn read(&self) -> Result<Reader, StoreError> {
-        Ok(Reader { connection: self.readers.acquire().await? })
+        Ok(Reader { connection: Connection::reader(self.engine, self.readers.acquire().await?) })
     }
 
-    /// A transaction, when it is this writer's turn. Keep it short: on SQLite every other writer waits for its end.
+    /// A transaction, when it is this writer's turn. Keep it short: on SQLite every other writer waits for its end, and
+    /// on PostgreSQL those that read before they write.
     pub async fn write(&self) -> Result<Unit, StoreError> {
+        let transaction = bounded(self.writers.begin_with(self.engine.begin())).await?;
         Ok(Unit {
-            connection: self.writers.begin_with(sqlite::BEGIN).await?,
+            connection: Connection::unit(self.engine, transaction),
             #[cfg(test)]
             commits: std::sync::Arc::clone(&self.commits),
         })
@@ -120,7 +190,7 @@ impl Store {
             self.readers.close().await;
             self.writers.close().await;
         };
-        if tokio::time::timeout(QUEUE_TIMEOUT, closed).await.is_err() {
+        if timeout(QUEUE_TIMEOUT, closed).await.is_err() {
             tracing::warn!("The database is left while someone still works in it: what is not committed is undone");
         }
     }
@@ -133,7 +203,8 @@ impl Store {
 }
 
 impl Unit {
-    /// Durable when this returns (SQLite: WAL with `synchronous = FULL`).
+    /// Durable when this returns (SQLite: WAL with `synchronous = FULL`; PostgreSQL: `synchronous_commit = on`). When a
+    /// statement failed in a way that the unit could not go on from, all of it is undone, and this is an error.
     pub async fn commit(self) -> Result<(), StoreError> {
         self.connection.commit().await?;
         #[cfg(test)]
@@ -143,44 +214,34 @@ impl Unit {
 
     /// Undoes everything, and is done with it when this returns; a dropped unit is undone as well, a little later.
     pub async fn roll_back(self) -> Result<(), StoreError> {
-        Ok(self.connection.rollback().await?)
+        self.connection.roll_back().await
     }
 
     /// Runs a statement that no repository has, to bring the database into a state that this program avoids.
     #[cfg(test)]
     pub(crate) async fn run(&mut self, statement: &'static str) {
-        sqlx::raw_sql(statement).execute(&mut *self.connection).await.unwrap();
+        sqlx::Executor::execute(&mut self.connection, sqlx::raw_sql(statement)).await.unwrap();
     }
 
-    /// What a pragma is set to.
+    /// What the engine answers to a question about itself.
     #[cfg(test)]
-    pub(crate) async fn pragma(&mut self, pragma: &'static str) -> String {
-        let row = sqlx::query(pragma).fetch_one(&mut *self.connection).await.unwrap();
+    pub(crate) async fn ask(&mut self, question: &'static str) -> String {
+        let row = sqlx::query(question).fetch_one(&mut self.connection).await.unwrap();
         sqlx::Row::try_get::<String, _>(&row, 0)
             .or_else(|_| sqlx::Row::try_get::<i64, _>(&row, 0).map(|number| number.to_string()))
             .unwrap()
     }
 }
 
-/// A pool whose connections begin with `greeting`.
-fn pool(connections: u32, greeting: &'static str) -> AnyPoolOptions {
-    AnyPoolOptions::new()
-        .max_connections(connections)
-        // The database is a file: a connection neither ages nor breaks by itself.
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .after_connect(move |connection, _| {
-            async move { sqlx::raw_sql(greeting).execute(connection).await.map(drop) }.boxed()
-        })
-        .after_release(|connection, _| usable(connection).boxed())
-}
-
 /// Whether a connection may be used again. A commit that fails (the disk is full) may end the transaction behind
-/// sqlx's back; the rollback then fails too, and the connection would refuse every later transaction.
-async fn usable(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
-    connection.ping().await?; // carries out the rollback of a dropped transaction
-    Ok(!connection.is_in_transaction())
+/// sqlx's back; the rollback then fails too, and the connection would refuse every later transaction. And one whose
+/// other end vanished never answers again.
+pub(super) async fn usable(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    // The ping carries out the rollback of a dropped transaction.
+    match timeout(RELEASE_TIMEOUT, connection.ping()).await {
+        Ok(answer) => answer.map(|()| !connection.is_in_transaction()),
+        Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+    }
 }
 
 /// Both ways in hand out the same repositories, each borrowing the connection.

@@ -1,9 +1,12 @@
 //! What can go wrong with the store, as callers treat it.
 
+use std::fmt;
+
 use sqlx::error::DatabaseError;
+use sqlx::postgres::PgDatabaseError;
 
 use super::page::InvalidCursor;
-use super::sqlite;
+use super::{postgres, sqlite};
 
 /// A rule of the database that a write would break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -28,10 +31,15 @@ pub enum Conflict {
     Parent,
 }
 
+/// A text that cannot be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a text with a NUL character cannot be kept")]
+pub struct NulCharacter;
+
 /// "Not there" is `Option::None`; these are for someone to act on.
 ///
 /// The text is for operators and logs: it holds the database's own words, and never what a row holds.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum StoreError {
     /// The settings name no database that can be opened: for the operator, at start.
     #[error("opening the database {url}: {problem}")]
@@ -42,6 +50,9 @@ pub enum StoreError {
     /// The caller's cursor belongs to another list.
     #[error(transparent)]
     InvalidCursor(#[from] InvalidCursor),
+    /// A text that no engine keeps: for whoever sent it.
+    #[error(transparent)]
+    NulCharacter(#[from] NulCharacter),
     /// Another writer held the database for too long, or it cannot be reached: trying again may help.
     #[error("the database does not answer: {0}")]
     Unavailable(sqlx::Error),
@@ -56,7 +67,7 @@ pub enum StoreError {
     Database(sqlx::Error),
 }
 
-/// The named unique constraints, and the columns by which SQLite, which keeps no names, tells of them.
+/// The unique constraints: PostgreSQL tells of them by name, SQLite, which keeps no names, by their columns.
 const UNIQUE: [(&str, &str, Conflict); 5] = [
     ("instances_key", "instances.key", Conflict::InstanceKey),
     ("accounts_login", "accounts.login_folded", Conflict::Login),
@@ -65,18 +76,26 @@ const UNIQUE: [(&str, &str, Conflict); 5] = [
     ("credentials_key", "credentials.account, credentials.fingerprint", Conflict::PublicKey),
 ];
 
+/// The same as the text: what PostgreSQL tells beside it shows the row, and a row may hold a password's hash.
+impl fmt::Debug for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoreError({self})")
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::Database(refusal) => {
                 if let Some(conflict) = conflict(refusal.as_ref()) {
                     Self::Conflict(conflict)
-                } else if sqlite::may_pass(refusal.as_ref()) {
+                } else if may_pass(refusal.as_ref()) {
                     Self::Unavailable(error)
                 } else {
                     Self::Database(error)
                 }
             }
+            sqlx::Error::Encode(problem) if problem.is::<NulCharacter>() => Self::NulCharacter(NulCharacter),
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::PoolTimedOut
@@ -95,6 +114,14 @@ impl From<sqlx::migrate::MigrateError> for StoreError {
             sqlx::migrate::MigrateError::Execute(error) => error.into(),
             other => Self::Migration(other),
         }
+    }
+}
+
+/// Whether trying again may help.
+fn may_pass(refusal: &dyn DatabaseError) -> bool {
+    match refusal.try_downcast_ref::<PgDatabaseError>() {
+        Some(refusal) => postgres::may_pass(refusal),
+        None => sqlite::may_pass(refusal),
     }
 }
 

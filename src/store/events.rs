@@ -1,8 +1,8 @@
 //! The outbox: what happened, for other programs to be told.
 
-use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
+use super::connection::Connection;
 use super::record::Record;
 use super::{Page, PageRequest, StoreError};
 use crate::domain::{AccountId, EventId, FolderId, InstanceId, Timestamp};
@@ -29,7 +29,7 @@ pub struct EventRow {
 
 /// The events.
 pub struct Events<'a> {
-    pub(super) connection: &'a mut AnyConnection,
+    pub(super) connection: &'a mut Connection,
 }
 
 impl Events<'_> {

@@ -1,9 +1,9 @@
 //! Remote folders of accounts.
 
-use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::StoreError;
+use super::connection::Connection;
 use super::record::Record;
 use crate::domain::{AccountId, FolderId, RemoteFolder};
 
@@ -15,33 +15,32 @@ macro_rules! select {
 
 /// The remote folders.
 pub struct Folders<'a> {
-    pub(super) connection: &'a mut AnyConnection,
+    pub(super) connection: &'a mut Connection,
 }
 
 impl Folders<'_> {
     /// Conflicts: [`FolderPath`](super::Conflict::FolderPath), [`FolderName`](super::Conflict::FolderName),
     /// [`Parent`](super::Conflict::Parent).
     pub async fn insert(&mut self, folder: &RemoteFolder) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO remote_folders (id, account, name, path, rights) VALUES ($1, $2, $3, $4, $5)")
-            .bind(folder.id.to_string())
-            .bind(folder.account.to_string())
-            .bind(folder.name.as_str())
-            .bind(folder.path.as_str())
-            .bind(folder.rights.to_string())
-            .execute(&mut *self.connection)
-            .await?;
+        let statement =
+            sqlx::query("INSERT INTO remote_folders (id, account, name, path, rights) VALUES ($1, $2, $3, $4, $5)")
+                .bind(folder.id.to_string())
+                .bind(folder.account.to_string())
+                .bind(folder.name.as_str())
+                .bind(folder.path.as_str())
+                .bind(folder.rights.to_string());
+        self.connection.attempt(statement).await?;
         Ok(())
     }
 
     /// Writes name, path and rights. False: it was not there. Conflicts as [`Folders::insert`].
     pub async fn update(&mut self, folder: &RemoteFolder) -> Result<bool, StoreError> {
-        let updated = sqlx::query("UPDATE remote_folders SET name = $2, path = $3, rights = $4 WHERE id = $1")
+        let statement = sqlx::query("UPDATE remote_folders SET name = $2, path = $3, rights = $4 WHERE id = $1")
             .bind(folder.id.to_string())
             .bind(folder.name.as_str())
             .bind(folder.path.as_str())
-            .bind(folder.rights.to_string())
-            .execute(&mut *self.connection)
-            .await?;
+            .bind(folder.rights.to_string());
+        let updated = self.connection.attempt(statement).await?;
         Ok(updated.rows_affected() > 0)
     }
 

@@ -1,8 +1,8 @@
 //! Instances: customers' tenants.
 
-use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
+use super::connection::Connection;
 use super::record::Record;
 use super::{Page, PageRequest, StoreError};
 use crate::domain::{Instance, InstanceId, InstanceKey, InstanceName};
@@ -15,19 +15,18 @@ macro_rules! select {
 
 /// The instances.
 pub struct Instances<'a> {
-    pub(super) connection: &'a mut AnyConnection,
+    pub(super) connection: &'a mut Connection,
 }
 
 impl Instances<'_> {
     /// Conflicts: [`InstanceKey`](super::Conflict::InstanceKey).
     pub async fn insert(&mut self, instance: &Instance) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO instances (id, key, name, created_at) VALUES ($1, $2, $3, $4)")
+        let statement = sqlx::query("INSERT INTO instances (id, key, name, created_at) VALUES ($1, $2, $3, $4)")
             .bind(instance.id.to_string())
             .bind(instance.key.as_str())
             .bind(instance.name.as_str())
-            .bind(instance.created_at.as_micros())
-            .execute(&mut *self.connection)
-            .await?;
+            .bind(instance.created_at.as_micros());
+        self.connection.attempt(statement).await?;
         Ok(())
     }
 
@@ -68,8 +67,8 @@ impl Instances<'_> {
     /// Its accounts must have been removed, or this is a conflict with them ([`Parent`](super::Conflict::Parent)).
     /// False: it was not there.
     pub async fn remove(&mut self, id: InstanceId) -> Result<bool, StoreError> {
-        let removed = sqlx::query("DELETE FROM instances WHERE id = $1").bind(id.to_string());
-        Ok(removed.execute(&mut *self.connection).await?.rows_affected() > 0)
+        let removal = sqlx::query("DELETE FROM instances WHERE id = $1").bind(id.to_string());
+        Ok(self.connection.attempt(removal).await?.rows_affected() > 0)
     }
 }
 

@@ -4,12 +4,13 @@
 //! [`Unit::commit`] or not at all. Both hand out the same repositories, one for each aggregate, one file each.
 //!
 //! The statements are one text for every engine: `$1` placeholders, identifiers as UUID text, times as microseconds
-//! UTC, JSON as text, and no word that only one engine knows. What is peculiar to an engine (its URL, its pragmas, how
-//! a transaction begins, its migrations) lies in a file of its own, of which [`Store`] alone knows. What a row must
-//! look like to be read back is said once, in `record`.
+//! UTC, JSON as text, and no word that only one engine knows. What is peculiar to an engine (its URL, its settings, how
+//! a transaction begins, how units wait for each other, its migrations) lies in a file of its own, `sqlite` and
+//! `postgres`, of which `engine` alone knows. What a row must look like to be read back is said once, in `record`.
 
 mod accounts;
 mod blocks;
+mod connection;
 mod credentials;
 mod engine;
 mod error;
@@ -17,6 +18,7 @@ mod events;
 mod folders;
 mod instances;
 mod page;
+mod postgres;
 mod record;
 mod sign_ins;
 mod sqlite;
@@ -30,7 +32,7 @@ pub use accounts::{AccountFilter, Accounts};
 pub use blocks::{Block, Blocks};
 pub use credentials::Credentials;
 pub use engine::{Migration, Reader, Store, Unit};
-pub use error::{Conflict, StoreError};
+pub use error::{Conflict, NulCharacter, StoreError};
 pub use events::{EventRow, Events};
 pub use folders::Folders;
 pub use instances::Instances;

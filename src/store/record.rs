@@ -70,6 +70,11 @@ impl<'r> Record<'r> {
     }
 }
 
+/// A text that only describes: a NUL character in it, which no engine keeps, is no reason to lose the row.
+pub(super) fn descriptive(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 /// The form of an optional time in the database.
 pub(super) fn micros(time: Option<Timestamp>) -> Option<i64> {
     time.map(Timestamp::as_micros)

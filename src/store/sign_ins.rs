@@ -4,10 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
-use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
-use super::record::{Record, signed};
+use super::connection::{Connection, Turn};
+use super::record::{Record, descriptive, signed};
 use super::{Page, PageRequest, StoreError};
 use crate::domain::{AccountId, ConnectionType, Timestamp};
 
@@ -34,13 +34,14 @@ pub struct SignInAttempt {
 
 /// The sign-in attempts.
 pub struct SignIns<'a> {
-    pub(super) connection: &'a mut AnyConnection,
+    pub(super) connection: &'a mut Connection,
 }
 
 impl SignIns<'_> {
     /// Merges into the row of alike attempts (within the same UTC day), or adds one. Keeps at most `cap` rows for an
     /// account (or for unknown logins together): the oldest go.
     pub async fn record(&mut self, attempt: &SignInAttempt, cap: u32) -> Result<(), StoreError> {
+        self.connection.take_turn(Turn::SignIns).await?;
         let account = attempt.account.map(|id| id.to_string()).unwrap_or_default();
         sqlx::query(
             "INSERT INTO sign_in_attempts (id, account, login, address, connection_type, client, outcome, first_at, \
@@ -51,10 +52,10 @@ impl SignIns<'_> {
         )
         .bind(likeness(&account, attempt))
         .bind(account.as_str())
-        .bind(attempt.login.as_str())
+        .bind(descriptive(&attempt.login))
         .bind(attempt.address.as_str())
         .bind(attempt.connection_type.as_str())
-        .bind(attempt.client.as_str())
+        .bind(descriptive(&attempt.client))
         .bind(attempt.outcome.as_str())
         .bind(attempt.first_at.as_micros())
         .bind(attempt.last_at.as_micros())
@@ -99,6 +100,7 @@ impl SignIns<'_> {
 
     /// Removes those last seen before; at most `most` at a time; says how many.
     pub async fn forget_before(&mut self, before: Timestamp, most: u32) -> Result<u64, StoreError> {
+        self.connection.take_turn(Turn::SignIns).await?;
         let forgotten = sqlx::query(
             "DELETE FROM sign_in_attempts WHERE id IN \
              (SELECT id FROM sign_in_attempts WHERE last_at < $1 ORDER BY last_at LIMIT $2)",

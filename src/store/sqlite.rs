@@ -11,12 +11,15 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use sqlx::AnyConnection;
-use sqlx::any::AnyConnectOptions;
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::error::DatabaseError;
 use sqlx::migrate::Migrator;
 
 use super::StoreError;
+use super::engine::{Pools, usable};
+use crate::config::DatabaseSettings;
 
 /// The schema's steps.
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -27,11 +30,11 @@ pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
 /// With `synchronous = FULL` each commit is on the disk when it returns; WAL's usual `NORMAL` loses the last ones in a
 /// power cut. A log that a burst made long is cut back to 64 MiB.
-pub(super) const WRITER: &str = "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; \
+const WRITER: &str = "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; \
                                  PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864";
 
 /// Readers cannot write: it would evade the writers' queue.
-pub(super) const READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA temp_store = MEMORY";
+const READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA temp_store = MEMORY";
 
 /// How long the file may be locked by another process; also in [`WRITER`] and [`READER`].
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,8 +47,32 @@ pub(super) fn may_pass(refusal: &dyn DatabaseError) -> bool {
     matches!(code.map(|code| code & 0xff), Some(5 | 6 | 10 | 13 | 14))
 }
 
+/// Opens the file, which is made where missing.
+pub(super) async fn open(settings: &DatabaseSettings, queue_timeout: Duration) -> Result<Pools, StoreError> {
+    let options = prepare(settings.url.expose()).await?;
+    let pool = |size: u32, greeting: &'static str| {
+        AnyPoolOptions::new()
+            .max_connections(size)
+            .acquire_timeout(queue_timeout)
+            // The database is a file: a connection neither ages nor breaks by itself.
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .after_connect(move |connection, _| {
+                async move { sqlx::raw_sql(greeting).execute(connection).await.map(drop) }.boxed()
+            })
+            .after_release(|connection, _| usable(connection).boxed())
+    };
+    let writers = pool(1, WRITER).connect_with(options.clone()).await?;
+    use_write_ahead_log(&mut *writers.acquire().await?).await.map_err(|error| match error {
+        StoreError::Opening { problem, .. } => StoreError::Opening { url: settings.url.to_string(), problem },
+        other => other,
+    })?;
+    Ok(Pools { readers: pool(settings.connections.max(1), READER).connect_lazy_with(options), writers })
+}
+
 /// Makes the file that `url` names, and its directory, where missing; says how to connect to it.
-pub(super) async fn prepare(url: &str) -> Result<AnyConnectOptions, StoreError> {
+async fn prepare(url: &str) -> Result<AnyConnectOptions, StoreError> {
     let failed = |problem: String| StoreError::Opening { url: url.to_owned(), problem };
     let path = path_of(url).map_err(failed)?;
     let path = tokio::task::spawn_blocking(move || {
@@ -115,7 +142,7 @@ fn percent_encoded(path: &str) -> String {
 ///
 /// Turning it on needs the file alone, and here SQLite does not wait for others (another process that opens the same
 /// new file), so this does.
-pub(super) async fn use_write_ahead_log(connection: &mut AnyConnection) -> Result<(), StoreError> {
+async fn use_write_ahead_log(connection: &mut AnyConnection) -> Result<(), StoreError> {
     let begin = Instant::now();
     let mode: String = loop {
         match sqlx::query_scalar("PRAGMA journal_mode = WAL").fetch_one(&mut *connection).await.map_err(Into::into) {

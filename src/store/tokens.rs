@@ -1,9 +1,9 @@
 //! Tokens of the management API.
 
-use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::StoreError;
+use super::connection::Connection;
 use super::record::{Record, micros};
 use crate::domain::{Timestamp, TokenId};
 
@@ -29,7 +29,7 @@ pub struct Token {
 
 /// The tokens.
 pub struct Tokens<'a> {
-    pub(super) connection: &'a mut AnyConnection,
+    pub(super) connection: &'a mut Connection,
 }
 
 impl Tokens<'_> {

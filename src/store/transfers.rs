@@ -1,9 +1,9 @@
 //! Transfers: uploads and downloads that ended. They outlive their account.
 
-use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
-use super::record::{Record, signed};
+use super::connection::Connection;
+use super::record::{Record, descriptive, signed};
 use super::{Page, PageRequest, StoreError};
 use crate::domain::{AccountId, ConnectionType, InstanceId, SessionId, Timestamp, TransferId, VirtualPath};
 
@@ -35,7 +35,7 @@ pub struct TransferRow {
 
 /// The transfers.
 pub struct Transfers<'a> {
-    pub(super) connection: &'a mut AnyConnection,
+    pub(super) connection: &'a mut Connection,
 }
 
 impl Transfers<'_> {
@@ -49,7 +49,7 @@ impl Transfers<'_> {
         .bind(row.id.to_string())
         .bind(row.instance.to_string())
         .bind(row.account.to_string())
-        .bind(row.actor.as_str())
+        .bind(descriptive(&row.actor))
         .bind(row.session.map(|id| id.to_string()))
         .bind(row.connection_type.map(ConnectionType::as_str))
         .bind(row.address.as_deref())
@@ -59,7 +59,7 @@ impl Transfers<'_> {
         .bind(row.started_at.as_micros())
         .bind(row.ended_at.as_micros())
         .bind(row.outcome.as_str())
-        .bind(row.reason.as_deref())
+        .bind(row.reason.as_deref().map(descriptive))
         .execute(&mut *self.connection)
         .await?;
         Ok(())

@@ -79,8 +79,7 @@ fn an_operators_token_is_made_listed_and_revoked() {
     let served = Gateway::start(&Options::default());
     let url = served.told()["api"]["url"].as_str().expect("a url").to_owned();
     let folder = TestDir::new();
-    let database = served.data().join("gateway.db");
-    folder.file("gateway.toml", format!("[database]\nurl = \"sqlite:{}\"\n", database.display()));
+    folder.file("gateway.toml", format!("[database]\nurl = {:?}\n", served.database_url()));
     let command = |arguments: &[&str]| {
         let all: Vec<&str> = ["operator", "token"]
             .into_iter()

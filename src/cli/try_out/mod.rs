@@ -101,7 +101,12 @@ impl Options {
     /// The configuration as given, kept in one place and on loopback.
     fn configuration(&self, place: &Path) -> Result<Config, CommandError> {
         let mut config = Config::load(self.config.as_deref())?;
+        // A database that is elsewhere is meant; a file would be someone's real one.
+        let elsewhere = config.database.file().is_none().then(|| config.database.url.clone());
         config.keep_in(place);
+        if let Some(url) = elsewhere {
+            config.database.url = url;
+        }
         // `--account demo:demo` is all right on loopback, for an hour.
         config.passwords.shortest = 0;
         config.shutdown = config.shutdown.min(SHUTDOWN);

@@ -13,6 +13,8 @@ on_every_engine! {
     alike_sign_ins_are_merged_within_a_day;
     sign_ins_are_capped_for_an_account_and_the_oldest_go;
     unknown_logins_share_one_cap;
+    sign_ins_recorded_at_once_all_count_and_the_cap_holds;
+    what_describes_is_kept_without_its_nul_characters;
     sign_ins_are_listed_newest_first_a_page_at_a_time;
     old_sign_ins_are_forgotten;
     a_block_ends_by_itself_or_by_hand;
@@ -197,6 +199,39 @@ async fn unknown_logins_share_one_cap(store: &Store) {
     // Those of the account are not theirs to push out.
     assert_eq!(unit.sign_ins().of_account(account, &PageRequest::first(10)).await.unwrap().items.len(), 1);
     assert_eq!(unit.sign_ins().forget_before(later(1_000), 100).await.unwrap(), 4 + 1);
+}
+
+async fn sign_ins_recorded_at_once_all_count_and_the_cap_holds(store: &Store) {
+    let (_, account) = written_account(store).await;
+    let record = |client: String, seconds: u64| {
+        let (store, account) = (store.clone(), account.id);
+        tokio::spawn(async move {
+            let mut unit = store.write().await?;
+            unit.sign_ins().record(&attempt(Some(account), "WinSCP", later(1_000)), 4).await?;
+            unit.sign_ins().record(&attempt(Some(account), &client, later(seconds)), 4).await?;
+            unit.commit().await
+        })
+    };
+    let records: Vec<_> = (0..20).map(|number| record(format!("client {number}"), number)).collect();
+    for recorded in records {
+        recorded.await.unwrap().unwrap();
+    }
+    let mut reader = store.read().await.unwrap();
+    let left = reader.sign_ins().of_account(account.id, &PageRequest::first(50)).await.unwrap().items;
+    assert_eq!(left.len(), 4);
+    assert_eq!((left[0].client.as_str(), left[0].count), ("WinSCP", 20));
+}
+
+async fn what_describes_is_kept_without_its_nul_characters(store: &Store) {
+    let (_, account) = written_account(store).await;
+    let mut unit = store.write().await.unwrap();
+    unit.sign_ins().record(&attempt(Some(account.id), "Win\0SCP", NOW), 10).await.unwrap();
+    let row = TransferRow { reason: Some(String::from("\0")), ..transfer(&account, 1) };
+    unit.transfers().record(&row).await.unwrap();
+    let page = PageRequest::first(10);
+    assert_eq!(unit.sign_ins().of_account(account.id, &page).await.unwrap().items[0].client, "Win\u{fffd}SCP");
+    let told = unit.transfers().of_account(account.id, &page).await.unwrap().items.remove(0);
+    assert_eq!(told.reason.as_deref(), Some("\u{fffd}"));
 }
 
 async fn sign_ins_are_listed_newest_first_a_page_at_a_time(store: &Store) {

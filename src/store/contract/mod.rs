@@ -1,11 +1,14 @@
 //! What every engine must do alike: each test is written once, against a [`Store`], and run on each engine.
 
 mod history;
+mod postgres;
+mod postgres_server;
 mod provisioning;
 mod transactions;
 
 use std::time::Duration;
 
+use postgres_server::Database;
 use tempfile::TempDir;
 
 use super::{Store, StoreError};
@@ -25,6 +28,14 @@ macro_rules! on_every_engine {
                 super::$contract(&store).await;
             })*
         }
+
+        mod postgres {
+            $(#[tokio::test]
+            async fn $contract() {
+                let (_database, store) = crate::store::contract::new_postgres().await;
+                super::$contract(&store).await;
+            })*
+        }
     };
 }
 use on_every_engine;
@@ -36,7 +47,10 @@ fn later(seconds: u64) -> Timestamp {
 }
 
 fn sqlite_in(directory: &TempDir) -> DatabaseSettings {
-    DatabaseSettings { url: format!("sqlite:{}", directory.path().join("data/gateway.db").display()), connections: 2 }
+    DatabaseSettings {
+        url: format!("sqlite:{}", directory.path().join("data/gateway.db").display()).into(),
+        connections: 2,
+    }
 }
 
 async fn new_sqlite() -> (TempDir, Store) {
@@ -44,6 +58,17 @@ async fn new_sqlite() -> (TempDir, Store) {
     let store = Store::open(&sqlite_in(&directory)).await.unwrap();
     store.migrate().await.unwrap();
     (directory, store)
+}
+
+fn postgres_at(database: &Database) -> DatabaseSettings {
+    DatabaseSettings { url: database.url.clone().into(), connections: 4 }
+}
+
+async fn new_postgres() -> (Database, Store) {
+    let database = Database::fresh();
+    let store = Store::open(&postgres_at(&database)).await.unwrap();
+    store.migrate().await.unwrap();
+    (database, store)
 }
 
 fn instance(key: &str) -> Instance {

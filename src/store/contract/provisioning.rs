@@ -21,6 +21,7 @@ on_every_engine! {
     a_hash_is_replaced_only_while_it_is_the_old_one;
     the_latest_use_of_a_credential_is_kept;
     folders_are_unique_by_path_and_by_name_within_their_account;
+    text_is_ordered_by_its_bytes;
     tokens_are_found_by_their_hash;
     a_row_that_cannot_have_been_written_is_told_with_table_and_column;
 }
@@ -311,6 +312,18 @@ async fn folders_are_unique_by_path_and_by_name_within_their_account(store: &Sto
     assert!(unit.folders().remove(export.id).await.unwrap());
     assert!(!unit.folders().remove(export.id).await.unwrap());
     assert!(!unit.folders().update(&export).await.unwrap());
+}
+
+async fn text_is_ordered_by_its_bytes(store: &Store) {
+    let (_, account) = written_account(store).await;
+    let mut unit = store.write().await.unwrap();
+    // A language would have them otherwise: a before É before Z.
+    for path in ["/a", "/É", "/Z", "/Z-a", "/Z/b"] {
+        unit.folders().insert(&folder(&account, &path[1..].replace('/', "."), path)).await.unwrap();
+    }
+    let folders = unit.folders().of_account(account.id).await.unwrap();
+    let paths: Vec<_> = folders.iter().map(|folder| folder.path.as_str()).collect();
+    assert_eq!(paths, ["/Z", "/Z-a", "/Z/b", "/a", "/É"]);
 }
 
 async fn tokens_are_found_by_their_hash(store: &Store) {

@@ -1,7 +1,8 @@
 //! Units, readers, many at a time, and the schema.
 
 use super::*;
-use crate::store::{Conflict, PageRequest};
+use crate::domain::TokenId;
+use crate::store::{AccountFilter, Conflict, PageRequest, Token};
 
 on_every_engine! {
     a_unit_that_is_dropped_did_nothing;
@@ -12,9 +13,12 @@ on_every_engine! {
     a_hundred_writers_at_a_time_all_succeed;
     a_store_that_is_closed_does_not_answer;
     migrating_again_changes_nothing;
+    units_that_decide_by_what_they_read_do_so_one_after_the_other;
+    a_unit_in_which_a_statement_failed_is_not_committed;
+    a_text_with_a_nul_character_is_refused_and_the_unit_goes_on;
 }
 
-async fn keys(store: &Store) -> Vec<String> {
+pub(super) async fn keys(store: &Store) -> Vec<String> {
     let page = store.read().await.unwrap().instances().list(&PageRequest::first(200)).await.unwrap();
     page.items.iter().map(|instance| instance.key.to_string()).collect()
 }
@@ -89,6 +93,66 @@ async fn migrating_again_changes_nothing(store: &Store) {
     assert_eq!(reader.instances().find(instance.id).await.unwrap(), Some(instance));
     let migrations = store.migrations().await.unwrap();
     assert!(!migrations.is_empty() && migrations.iter().all(|step| step.applied), "{migrations:?}");
+}
+
+async fn units_that_decide_by_what_they_read_do_so_one_after_the_other(store: &Store) {
+    let (_, account) = written_account(store).await;
+    let mut unit = store.write().await.unwrap();
+    unit.accounts().update(&Account { host: String::from("0"), ..account.clone() }).await.unwrap();
+    unit.commit().await.unwrap();
+    let count = || {
+        let (store, id) = (store.clone(), account.id);
+        tokio::spawn(async move {
+            let mut unit = store.write().await?;
+            let mut account = unit.accounts().find(id).await?.unwrap();
+            account.host = (account.host.parse::<u32>().unwrap() + 1).to_string();
+            tokio::task::yield_now().await;
+            unit.accounts().update(&account).await?;
+            unit.commit().await
+        })
+    };
+    for counted in (0..20).map(|_| count()).collect::<Vec<_>>() {
+        counted.await.unwrap().unwrap();
+    }
+    let counted = store.read().await.unwrap().accounts().find(account.id).await.unwrap().unwrap();
+    assert_eq!(counted.host, "20");
+}
+
+async fn a_unit_in_which_a_statement_failed_is_not_committed(store: &Store) {
+    let token = |name: &str| Token {
+        id: TokenId::new(NOW, &OsRandom),
+        name: name.to_owned(),
+        hash: "ab".repeat(32),
+        created_at: NOW,
+        expires_at: None,
+        last_used_at: None,
+    };
+    let mut unit = store.write().await.unwrap();
+    unit.instances().insert(&instance("acme")).await.unwrap();
+    unit.tokens().insert(&token("first")).await.unwrap();
+    unit.tokens().insert(&token("second")).await.unwrap_err();
+    assert!(unit.commit().await.is_err());
+    assert!(keys(store).await.is_empty());
+    // The connection is as good as before.
+    let mut unit = store.write().await.unwrap();
+    unit.instances().insert(&instance("acme")).await.unwrap();
+    unit.commit().await.unwrap();
+}
+
+async fn a_text_with_a_nul_character_is_refused_and_the_unit_goes_on(store: &Store) {
+    let (acme, _) = written_account(store).await;
+    let mut bad = account(&acme, "autre");
+    bad.host = String::from("sftp\0.example.com");
+    let mut unit = store.write().await.unwrap();
+    let outcome = unit.accounts().insert(&bad).await;
+    assert!(matches!(outcome, Err(StoreError::NulCharacter(_))), "{outcome:?}");
+    let outcome = unit.blocks().lift("203.0.113.7\0", "paie.acme").await;
+    assert!(matches!(outcome, Err(StoreError::NulCharacter(_))), "{outcome:?}");
+    let search = AccountFilter { search: Some(String::from("\0")), ..AccountFilter::default() };
+    assert!(unit.accounts().list(&search, &PageRequest::first(10)).await.unwrap().items.is_empty());
+    bad.host = String::from("sftp.example.com");
+    unit.accounts().insert(&bad).await.unwrap();
+    unit.commit().await.unwrap();
 }
 
 /// How SQLite's file behaves between programs; a server has no such file.
@@ -203,7 +267,7 @@ mod sqlite_file {
         let mut unit = store.write().await.unwrap();
         let (acme, mut account) = (instance("acme"), account(&instance("acme"), "paie.acme"));
         unit.instances().insert(&acme).await.unwrap();
-        unit.pragma("PRAGMA max_page_count = 1").await;
+        unit.ask("PRAGMA max_page_count = 1").await;
         account.instance = acme.id;
         account.host = "x".repeat(1_000_000);
         let outcome = unit.accounts().insert(&account).await;
@@ -214,9 +278,9 @@ mod sqlite_file {
     async fn what_is_committed_is_synced_and_the_log_is_written_ahead() {
         let (_directory, store) = new_sqlite().await;
         let mut unit = store.write().await.unwrap();
-        assert_eq!(unit.pragma("PRAGMA journal_mode").await, "wal");
+        assert_eq!(unit.ask("PRAGMA journal_mode").await, "wal");
         // 2 is FULL (https://sqlite.org/pragma.html#pragma_synchronous).
-        assert_eq!(unit.pragma("PRAGMA synchronous").await, "2");
-        assert_eq!(unit.pragma("PRAGMA foreign_keys").await, "1");
+        assert_eq!(unit.ask("PRAGMA synchronous").await, "2");
+        assert_eq!(unit.ask("PRAGMA foreign_keys").await, "1");
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Api, TestDir, eventually};
+use super::{Api, Database, TestDir, eventually};
 
 /// How to start it.
 #[derive(Default)]
@@ -23,6 +23,8 @@ pub struct Options {
 pub struct Gateway {
     /// None: another start on the same folder owns it.
     folder: Option<TestDir>,
+    /// Its own in the PostgreSQL of the tests, when the whole run is on that (see [`on_postgres`]).
+    database: Option<Database>,
     root: PathBuf,
     child: Child,
     watchdog: Child,
@@ -50,14 +52,16 @@ impl Gateway {
     pub fn start(options: &Options) -> Self {
         let folder = TestDir::new();
         let root = folder.path().to_path_buf();
-        let mut gateway = Self::start_in(&root, options);
+        let mut gateway = Self::start_in(&root, on_postgres().then(Database::fresh), options);
         gateway.folder = Some(folder);
         gateway
     }
 
-    fn start_in(root: &Path, options: &Options) -> Self {
+    fn start_in(root: &Path, database: Option<Database>, options: &Options) -> Self {
         let config = root.join("gateway.toml");
-        std::fs::write(&config, format!("{CHEAP_PASSWORDS}{}", options.config)).expect("the configuration");
+        let section = database.as_ref().map(|database| format!("[database]\nurl = {:?}\n", database.url));
+        let text = format!("{CHEAP_PASSWORDS}{}{}", section.unwrap_or_default(), options.config);
+        std::fs::write(&config, text).expect("the configuration");
         let json = root.join("try.json");
         let _ = std::fs::remove_file(&json);
         let log = root.join("gateway.log");
@@ -85,15 +89,15 @@ impl Gateway {
             }
             serde_json::from_slice(&std::fs::read(&json).ok()?).ok()
         });
-        Self { folder: None, root: root.to_path_buf(), child, watchdog, told }
+        Self { folder: None, database, root: root.to_path_buf(), child, watchdog, told }
     }
 
     /// Ends it as a power cut would, and starts it again on the same data.
     pub fn kill_and_restart(mut self, options: &Options) -> Self {
-        let folder = self.folder.take();
+        let (folder, database) = (self.folder.take(), self.database.take());
         let root = self.root.clone();
         drop(self);
-        let mut gateway = Self::start_in(&root, options);
+        let mut gateway = Self::start_in(&root, database, options);
         gateway.folder = folder;
         gateway
     }
@@ -138,6 +142,14 @@ impl Gateway {
         self.root.join("data")
     }
 
+    /// Its database.
+    pub fn database_url(&self) -> String {
+        match &self.database {
+            Some(database) => database.url.clone(),
+            None => format!("sqlite:{}", self.data().join("gateway.db").display()),
+        }
+    }
+
     pub fn stdout(&self) -> String {
         std::fs::read_to_string(self.root.join("stdout")).unwrap_or_default()
     }
@@ -161,6 +173,11 @@ impl Drop for Gateway {
             }
         }
     }
+}
+
+/// Whether every gateway of this run keeps its accounts in PostgreSQL: `LUCCA_GATEWAY_TEST_DATABASE=postgres`.
+pub fn on_postgres() -> bool {
+    std::env::var_os("LUCCA_GATEWAY_TEST_DATABASE").is_some_and(|engine| engine == "postgres")
 }
 
 /// Kills the gateway when the test program ends, however it ends: then the pipe that holds the watchdog breaks.
