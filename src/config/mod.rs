@@ -11,6 +11,7 @@ mod database_url;
 mod duration;
 mod environment;
 mod error;
+mod ftp;
 mod history;
 mod internal;
 mod log;
@@ -33,6 +34,7 @@ pub use database::DatabaseSettings;
 pub use database_url::DatabaseUrl;
 pub use environment::temporary_directory;
 pub use error::{ConfigError, Problem};
+pub use ftp::{AdvertisedAddress, FtpCertificate, FtpListener, FtpMode, FtpSettings, HostNames, Network, PassivePorts};
 pub use history::HistorySettings;
 pub use internal::InternalSettings;
 pub use log::LogSettings;
@@ -59,6 +61,7 @@ pub struct Config {
     pub access: AccessSettings,
     pub sessions: SessionSettings,
     pub sftp: SftpSettings,
+    pub ftp: FtpSettings,
     pub api: ApiSettings,
     pub internal: InternalSettings,
     pub history: HistorySettings,
@@ -86,6 +89,9 @@ impl Config {
         config.keep_in(directory);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         config.sftp.listeners = vec![SftpListener { address, preset: None }];
+        config.ftp.listeners = [FtpMode::Ftps, FtpMode::Ftpes]
+            .map(|mode| FtpListener { address, mode, preset: None, require_resumption: false, active: false })
+            .to_vec();
         config.api.address = address;
         config.internal.address = address;
         config
@@ -148,6 +154,7 @@ impl Config {
         let access = reader.section("access");
         let sessions = reader.section("sessions");
         let sftp = reader.section::<SftpSettings>("sftp");
+        let ftp = reader.section::<FtpSettings>("ftp");
         let api = reader.checked_section("api", api::read);
         let internal = reader.section::<InternalSettings>("internal");
         let history = reader.section("history");
@@ -156,7 +163,7 @@ impl Config {
         if let (Some(sftp), Some(presets)) = (&sftp, &presets) {
             check_bound_presets(reader, sftp, presets);
         }
-        check_ports(reader, sftp.as_ref(), api.as_ref(), internal.as_ref());
+        check_ports(reader, sftp.as_ref(), ftp.as_ref(), api.as_ref(), internal.as_ref());
         Some(Self {
             certs_dir: certs_dir?,
             shutdown: shutdown?,
@@ -166,6 +173,7 @@ impl Config {
             access: access?,
             sessions: sessions?,
             sftp: sftp?,
+            ftp: ftp?,
             api: api?,
             internal: internal?,
             history: history?,
@@ -225,6 +233,7 @@ fn check_bound_presets(reader: &mut Reader<'_>, sftp: &SftpSettings, presets: &B
 fn check_ports(
     reader: &mut Reader<'_>,
     sftp: Option<&SftpSettings>,
+    ftp: Option<&FtpSettings>,
     api: Option<&ApiSettings>,
     internal: Option<&InternalSettings>,
 ) {
@@ -234,8 +243,18 @@ fn check_ports(
         .enumerate()
         .map(|(index, listener)| (format!("sftp.listeners[{index}].address"), listener.address))
         .collect();
+    let ftp_listeners = ftp.map_or(&[][..], |ftp| &ftp.listeners);
+    taken.extend(
+        ftp_listeners
+            .iter()
+            .enumerate()
+            .map(|(index, listener)| (format!("ftp.listeners[{index}].address"), listener.address)),
+    );
     taken.extend(api.map(|api| ("api.address".to_owned(), api.address)));
     taken.extend(internal.map(|internal| ("internal.address".to_owned(), internal.address)));
+    if let Some(ftp) = ftp {
+        ftp::check_passive_ports(reader, ftp, &taken);
+    }
     for (index, (key, address)) in taken.iter().enumerate() {
         if let Some((other, at)) = taken[..index].iter().find(|(_, other)| share_a_port(*address, *other)) {
             reader.problem(key, format!("{address} is already taken by {other} ({at}): give each its own port"));

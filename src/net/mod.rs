@@ -1,7 +1,13 @@
 //! Sockets and TLS: bind first, then serve, so that a port that is taken stops the start and nothing else does.
 
+pub mod certificates;
 mod listener;
 mod tls;
+mod tls_names;
+mod tls_sessions;
+mod tls_tickets;
 
 pub use listener::{BindError, Listener, bind};
 pub use tls::{TlsError, server_config};
+pub use tls_names::NamedCertificates;
+pub use tls_sessions::{TlsSession, TlsSessions, is_resumed};

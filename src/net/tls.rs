@@ -21,9 +21,7 @@ pub struct TlsError {
 pub fn server_config(files: &TlsFiles, alpn: &[&[u8]]) -> Result<Arc<rustls::ServerConfig>, TlsError> {
     let certificates = certificates(&files.certificate)?;
     let key = private_key(&files.key)?;
-    // All suites of this provider agree on a fresh key (ECDHE) for each connection.
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+    let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .expect("the provider has suites for both versions")
         .with_no_client_auth()
@@ -33,7 +31,12 @@ pub fn server_config(files: &TlsFiles, alpn: &[&[u8]]) -> Result<Arc<rustls::Ser
     Ok(Arc::new(config))
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+/// The cryptography. All its suites agree on a fresh key (ECDHE) for each connection.
+pub(super) fn provider() -> rustls::crypto::CryptoProvider {
+    rustls::crypto::aws_lc_rs::default_provider()
+}
+
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let text = read(path)?;
     let certificates: Vec<_> =
         CertificateDer::pem_slice_iter(&text).collect::<Result<_, _>>().map_err(|error| not_pem(path, &error))?;
@@ -43,7 +46,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     Ok(certificates)
 }
 
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let metadata = std::fs::metadata(path).map_err(|error| wrong(path, format!("cannot be read: {error}")))?;
     if metadata.permissions().mode() & 0o077 != 0 {
         return Err(wrong(path, "can be read by others than its owner: chmod 600"));
@@ -65,7 +68,7 @@ fn not_pem(path: &Path, error: &pem::Error) -> TlsError {
     wrong(path, format!("is not PEM: {error}"))
 }
 
-fn wrong(path: &Path, problem: impl Into<String>) -> TlsError {
+pub(super) fn wrong(path: &Path, problem: impl Into<String>) -> TlsError {
     TlsError { path: path.to_owned(), problem: problem.into() }
 }
 
