@@ -10,6 +10,7 @@ pub mod config;
 pub mod credentials;
 pub mod domain;
 pub mod events;
+pub mod ftp;
 pub mod http;
 pub mod management;
 pub mod net;

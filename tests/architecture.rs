@@ -28,6 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sessions", &["domain", "config", "telemetry", "events", "vfs"]),
     ("access", &["domain", "config", "telemetry", "net", "credentials", "store", "events", "vfs", "sessions"]),
     ("sftp", &["domain", "config", "telemetry", "net", "credentials", "vfs", "sessions", "access"]),
+    ("ftp", &["domain", "config", "telemetry", "net", "access", "sessions", "vfs"]),
     (
         "management",
         &["domain", "config", "telemetry", "net", "credentials", "store", "events", "vfs", "sessions", "access"],
@@ -47,6 +48,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "sessions",
             "access",
             "sftp",
+            "ftp",
             "management",
             "http",
         ],
@@ -71,7 +73,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ssh_key", &["domain", "credentials", "sftp", "cli"]),
     // http and app hand a configuration on that net made (see DOORS).
     ("rustls", &["net", "http", "app"]),
-    ("tokio_rustls", &["net", "http"]),
+    ("tokio_rustls", &["net", "http", "ftp"]),
+    ("aws_lc_rs", &["net"]),
+    ("rcgen", &["net"]),
     // "": main.rs hands the words of the command line over.
     ("clap", &["cli", ""]),
     ("prometheus_client", &["telemetry"]),

@@ -1,0 +1,153 @@
+//! RETR's data path: the next block is read from the file while the one before it goes out.
+
+use sha2::{Digest, Sha256};
+use tokio::io::AsyncWriteExt;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::below::Reader;
+use super::data::{DataStream, Way};
+use super::reply::Reply;
+use super::transfer::{Broken, Context};
+use crate::domain::VirtualPath;
+use crate::vfs::VfsError;
+
+/// What is read at a time, by one hop to a blocking thread.
+const BLOCK: usize = 256 * 1024;
+/// What is handed to TLS at a time.
+const PIECE: usize = 64 * 1024;
+
+/// A block that was read, and what it was read with.
+struct Block {
+    reader: Box<dyn Reader>,
+    buffer: Vec<u8>,
+    outcome: Result<usize, VfsError>,
+}
+
+/// Sends a file from `offset` on.
+pub(super) async fn run(context: &Context, way: Way, path: &VirtualPath, offset: u64) -> Result<Reply, Reply> {
+    let reader = context.tree.open_read(path).await?;
+    let size = reader.size();
+    if offset > size {
+        reader.close(Some("the client asked to go on behind the end"));
+        return Err(Reply::new(554, format!("REST {offset} lies behind the end of the file ({size} bytes)")));
+    }
+    context.begin(format!("Here is the file ({} bytes)", size - offset)).await;
+    let stream = match context.data(way).await {
+        Ok(stream) => stream,
+        Err(reply) => {
+            reader.close(Some("no data connection"));
+            return Err(reply);
+        }
+    };
+    let (sent, reader, end) = send(context, stream, reader, offset).await;
+    if let Some(reader) = reader {
+        reader.close(end.is_err().then_some("the data connection was cut"));
+    }
+    end.map(|()| Reply::new(226, format!("File sent ({sent} bytes)")))
+}
+
+async fn send(
+    context: &Context,
+    mut stream: DataStream,
+    reader: Box<dyn Reader>,
+    mut offset: u64,
+) -> (u64, Option<Box<dyn Reader>>, Result<(), Reply>) {
+    // The reader sees the version that was there when it was opened: its size stays.
+    let size = reader.size();
+    let mut sent = 0;
+    let mut spare = Vec::new();
+    let mut next = read(reader, spare_or_new(&mut spare, size - offset), offset);
+    loop {
+        let Block { reader, buffer, outcome } = match next.await {
+            Ok(block) => block,
+            Err(failure) => {
+                tracing::error!(%failure, "Reading a file for a download failed");
+                return (sent, None, Err(Reply::new(451, "The storage failed")));
+            }
+        };
+        let length = match outcome {
+            Ok(0) => return (sent, Some(reader), finish(context, stream).await),
+            Ok(length) => length,
+            // Without TLS's goodbye the client knows that this is not all.
+            Err(error) => return (sent, Some(reader), Err(error.into())),
+        };
+        offset += length as u64;
+        let ahead = if offset < size {
+            Ahead::Reading(read(reader, spare_or_new(&mut spare, size - offset), offset))
+        } else {
+            Ahead::Nothing(reader)
+        };
+        let mut broken = None;
+        for piece in buffer[..length].chunks(PIECE) {
+            if let Err(problem) = context.moving(stream.write_all(piece)).await {
+                broken = Some(problem.reply(false));
+                break;
+            }
+            sent += piece.len() as u64;
+            context.count_out(piece.len());
+        }
+        spare = buffer;
+        next = match (ahead, broken) {
+            (Ahead::Reading(next), None) => next,
+            (Ahead::Reading(next), Some(reply)) => {
+                return (sent, next.await.ok().map(|block| block.reader), Err(reply));
+            }
+            (Ahead::Nothing(reader), None) => return (sent, Some(reader), finish(context, stream).await),
+            (Ahead::Nothing(reader), Some(reply)) => return (sent, Some(reader), Err(reply)),
+        };
+    }
+}
+
+/// What is done while a block goes out.
+enum Ahead {
+    Reading(JoinHandle<Block>),
+    /// It is the last.
+    Nothing(Box<dyn Reader>),
+}
+
+/// A buffer for what is left: the one that is free, or a new one, small for small files.
+fn spare_or_new(spare: &mut Vec<u8>, left: u64) -> Vec<u8> {
+    if spare.is_empty() {
+        vec![0; usize::try_from(left).unwrap_or(BLOCK).clamp(1, BLOCK)]
+    } else {
+        std::mem::take(spare)
+    }
+}
+
+async fn finish(context: &Context, stream: DataStream) -> Result<(), Reply> {
+    context.finish_sending(stream).await.map_err(|broken: Broken| broken.reply(false))
+}
+
+fn read(reader: Box<dyn Reader>, mut buffer: Vec<u8>, offset: u64) -> JoinHandle<Block> {
+    spawn_blocking(move || {
+        let outcome = reader.read_at(offset, &mut buffer);
+        Block { reader, buffer, outcome }
+    })
+}
+
+/// HASH's answer: the SHA-256 of the whole file.
+pub(super) async fn hash(context: &Context, path: &VirtualPath) -> Result<Reply, Reply> {
+    let reader = context.tree.open_read(path).await?;
+    let size = reader.size();
+    let stop = context.stop.clone();
+    let hashing = spawn_blocking(move || {
+        let mut hasher = Sha256::new();
+        let (mut buffer, mut offset) = (vec![0; BLOCK], 0);
+        loop {
+            match reader.read_at(offset, &mut buffer) {
+                Ok(0) => break,
+                Ok(_) if stop.is_asked() => return Err(Broken::Stopped(stop.reason()).reply(false)),
+                Ok(length) => {
+                    hasher.update(&buffer[..length]);
+                    offset += length as u64;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        reader.close(None);
+        Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    });
+    let digest = hashing.await.map_err(|_| Reply::new(451, "The storage failed"))??;
+    let name = path.name().map_or_else(String::new, |name| name.to_string());
+    Ok(Reply::new(213, format!("SHA-256 0-{size} {digest} {name}")))
+}

@@ -1,0 +1,231 @@
+//! STOR's, APPE's and STOU's data path, and the rule of decision 5: an orderly end publishes, everything else is a cut.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::io::AsyncReadExt;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::below::Writer;
+use super::data::{DataStream, Way};
+use super::reply::Reply;
+use super::transfer::{Broken, Context, say_goodbye};
+use crate::domain::random::UNAMBIGUOUS;
+use crate::domain::{FileName, VirtualPath};
+use crate::vfs::{CutReason, VfsError, WriteOptions};
+
+/// The read buffer below TLS: rustls by itself reads the socket in steps of 4 to 18 KiB.
+pub(super) const READ_BUFFER: usize = 256 * 1024;
+/// What is written at a time, by one hop to a blocking thread.
+const BLOCK: usize = 256 * 1024;
+/// Names that STOU tries.
+const NAMES: usize = 8;
+
+/// An upload that was asked for.
+pub(super) struct Upload {
+    pub path: VirtualPath,
+    pub manner: Manner,
+    /// What ALLO announced, to be checked at the end.
+    pub announced: Option<u64>,
+}
+
+/// Where the bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// A new file, or a new version of one.
+    Store,
+    /// From here on, what is before it stays (REST and STOR).
+    Resume(u64),
+    /// Behind what there is (APPE).
+    Append,
+    /// A new file under a name of its own (STOU), begun with `path`'s.
+    Unique,
+}
+
+/// Receives a file.
+pub(super) async fn run(context: &Context, way: Way, asked: Upload) -> Result<Reply, Reply> {
+    let (path, writer) = open(context, &asked).await?;
+    let start = match place(&asked, &writer).await {
+        Ok(start) => start,
+        Err(reply) => {
+            writer.cut(CutReason::Aborted).await;
+            return Err(reply);
+        }
+    };
+    let name = path.name().map_or_else(String::new, |name| name.to_string());
+    let text = if asked.manner == Manner::Unique { format!("FILE: {name}") } else { String::from("Send the file") };
+    context.begin(text).await;
+    let stream = match context.data(way).await {
+        Ok(stream) => stream,
+        Err(reply) => {
+            // Nothing came: nothing is published, and there is nothing to keep.
+            writer.cut(CutReason::ConnectionLost).await;
+            return Err(reply);
+        }
+    };
+    let (received, end) = receive(context, stream, &writer, start).await;
+    let end = match end {
+        Ok(()) => complete(&asked, &writer, start + received).await,
+        Err(Failure::Broken(broken)) => Err((broken.reason(), broken.reply(true))),
+        Err(Failure::Storage(reply)) => Err((CutReason::StorageFailed, reply)),
+    };
+    match end {
+        Ok(()) => {
+            let named = if asked.manner == Manner::Unique { format!(", as {name}") } else { String::new() };
+            Ok(Reply::new(226, format!("File received ({received} bytes){named}")))
+        }
+        Err((reason, reply)) => {
+            // A no-op after a publication that failed: that one has settled what becomes of the bytes.
+            writer.cut(reason).await;
+            Err(reply)
+        }
+    }
+}
+
+async fn open(context: &Context, asked: &Upload) -> Result<(VirtualPath, Arc<dyn Writer>), Reply> {
+    let options = match asked.manner {
+        Manner::Store => WriteOptions { create: true, truncate: true, ..WriteOptions::default() },
+        Manner::Resume(_) => WriteOptions::default(),
+        Manner::Append => WriteOptions { create: true, ..WriteOptions::default() },
+        Manner::Unique => return open_unique(context, &asked.path).await,
+    };
+    Ok((asked.path.clone(), context.tree.open_write(&asked.path, options).await?))
+}
+
+async fn open_unique(context: &Context, path: &VirtualPath) -> Result<(VirtualPath, Arc<dyn Writer>), Reply> {
+    let options = WriteOptions { create: true, truncate: true, exclusive: true, read: false };
+    let folder = path.parent().unwrap_or_else(VirtualPath::root);
+    let begin = path.name().map_or_else(|| String::from("file"), |name| name.to_string());
+    for _ in 0..NAMES {
+        let name = FileName::parse(&format!("{begin}.{}", context.random.text(10, UNAMBIGUOUS)))?;
+        let path = folder.join(&name)?;
+        match context.tree.open_write(&path, options).await {
+            Ok(writer) => return Ok((path, writer)),
+            Err(VfsError::AlreadyExists) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Reply::new(450, "No free name was found"))
+}
+
+/// Where the first byte goes.
+async fn place(asked: &Upload, writer: &Arc<dyn Writer>) -> Result<u64, Reply> {
+    if matches!(asked.manner, Manner::Store | Manner::Unique) {
+        return Ok(0);
+    }
+    let file = Arc::clone(writer);
+    let size = blocking(move || file.size()).await?;
+    match asked.manner {
+        Manner::Resume(offset) if offset > size => {
+            Err(Reply::new(554, format!("REST {offset} lies behind the end of the file ({size} bytes)")))
+        }
+        Manner::Resume(offset) => Ok(offset),
+        Manner::Store | Manner::Append | Manner::Unique => Ok(size),
+    }
+}
+
+/// Why an upload is not published.
+enum Failure {
+    Broken(Broken),
+    Storage(Reply),
+}
+
+/// A block on its way to the disk; gives its buffer back.
+type Writing = JoinHandle<(Vec<u8>, Result<(), VfsError>)>;
+
+/// Takes bytes until the client's orderly end: one block is written while the next comes in.
+async fn receive(
+    context: &Context,
+    mut stream: DataStream,
+    writer: &Arc<dyn Writer>,
+    mut offset: u64,
+) -> (u64, Result<(), Failure>) {
+    let mut received = 0;
+    let mut writing: Option<Writing> = None;
+    let mut buffer = vec![0; BLOCK];
+    loop {
+        let (filled, end) = fill(context, &mut stream, &mut buffer).await;
+        let mut spare = None;
+        // The block before, which the disk had all this time for.
+        if let Some(writing) = writing.take() {
+            match written(writing).await {
+                Ok(free) => spare = Some(free),
+                Err(reply) => return (received, Err(Failure::Storage(reply))),
+            }
+        }
+        if filled > 0 {
+            let (file, at, block) = (Arc::clone(writer), offset, buffer);
+            offset += filled as u64;
+            received += filled as u64;
+            writing = Some(spawn_blocking(move || {
+                let outcome = file.write_at(at, &block[..filled]);
+                (block, outcome)
+            }));
+            buffer = match end {
+                None => spare.unwrap_or_else(|| vec![0; BLOCK]),
+                Some(_) => Vec::new(),
+            };
+        }
+        let Some(end) = end else { continue };
+        // What came before a cut is kept too: the client resumes from there.
+        if let Some(writing) = writing.take()
+            && let Err(reply) = written(writing).await
+        {
+            return (received, Err(Failure::Storage(reply)));
+        }
+        if end.is_ok() {
+            say_goodbye(stream).await;
+        }
+        return (received, end.map_err(Failure::Broken));
+    }
+}
+
+/// Fills a block; with how the connection ended when it did. `Ok` is TLS's close_notify: only that proves that the client
+/// has sent all. A bare end of the connection may be anyone's doing, and is an error of `read`.
+async fn fill(context: &Context, stream: &mut DataStream, block: &mut [u8]) -> (usize, Option<Result<(), Broken>>) {
+    let mut filled = 0;
+    while filled < block.len() {
+        match context.moving(stream.read(&mut block[filled..])).await {
+            Ok(0) => return (filled, Some(Ok(()))),
+            Ok(length) => {
+                filled += length;
+                context.count_in(length);
+            }
+            Err(broken) => return (filled, Some(Err(broken))),
+        }
+    }
+    (filled, None)
+}
+
+async fn written(writing: Writing) -> Result<Vec<u8>, Reply> {
+    match writing.await {
+        Ok((block, Ok(()))) => Ok(block),
+        Ok((_, Err(error))) => Err(error.into()),
+        Err(failure) => Err(failed(&failure)),
+    }
+}
+
+/// All has come: checks what was announced, ends the file where the bytes end, publishes.
+async fn complete(asked: &Upload, writer: &Arc<dyn Writer>, end: u64) -> Result<(), (CutReason, Reply)> {
+    if let Some(announced) = asked.announced.filter(|announced| asked.manner == Manner::Store && *announced != end) {
+        let text =
+            format!("ALLO announced {announced} bytes, {end} came: the file is not published, and can be resumed");
+        return Err((CutReason::ConnectionLost, Reply::new(451, text)));
+    }
+    if matches!(asked.manner, Manner::Resume(_)) {
+        // What came is the rest of the client's file: what an older version has behind it is not part of it.
+        let file = Arc::clone(writer);
+        let shorten = move || if file.size()? > end { file.set_size(end) } else { Ok(()) };
+        blocking(shorten).await.map_err(|reply| (CutReason::StorageFailed, reply))?;
+    }
+    writer.publish().await.map_err(|error| (CutReason::StorageFailed, error.into()))
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, VfsError> + Send + 'static) -> Result<T, Reply> {
+    spawn_blocking(work).await.map_err(|failure| failed(&failure))?.map_err(Reply::from)
+}
+
+fn failed(failure: &tokio::task::JoinError) -> Reply {
+    tracing::error!(%failure, "Writing a file for an upload failed");
+    VfsError::Storage(io::Error::other("a blocking task failed")).into()
+}
