@@ -14,6 +14,7 @@ use super::error::RunError;
 use super::listeners::Addresses;
 use super::readiness::GatewayReadiness;
 use super::supervisor::{Supervisor, TaskFailure};
+use crate::config::FtpMode;
 use crate::credentials::HostKeys;
 use crate::domain::{AccountId, InstanceId, VirtualPath};
 use crate::events::StoreLedger;
@@ -120,6 +121,11 @@ impl RunningApp {
     /// Where SFTP is served, in the order of the configuration.
     pub fn sftp_addresses(&self) -> &[SocketAddr] {
         &self.addresses.sftp
+    }
+
+    /// Where FTPS and FTPES are served, and how, in the order of the configuration.
+    pub fn ftp_addresses(&self) -> &[(FtpMode, SocketAddr)] {
+        &self.addresses.ftp
     }
 
     /// Where the management API is served.

@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 
-use crate::config::{Config, SftpListener};
+use crate::config::{Config, FtpListener, FtpMode, SftpListener};
 use crate::net::{self, BindError, Listener};
 
 /// Every listener of the gateway, bound.
 pub struct Listeners {
     /// Each with its settings.
     pub sftp: Vec<(SftpListener, Listener)>,
+    pub ftp: Vec<(FtpListener, Listener)>,
     pub api: Listener,
     pub internal: Listener,
 }
@@ -17,6 +18,7 @@ pub struct Listeners {
 #[derive(Debug, Clone)]
 pub(super) struct Addresses {
     pub(super) sftp: Vec<SocketAddr>,
+    pub(super) ftp: Vec<(FtpMode, SocketAddr)>,
     pub(super) api: SocketAddr,
     pub(super) internal: SocketAddr,
 }
@@ -30,12 +32,19 @@ impl Listeners {
             .iter()
             .map(|settings| Ok((settings.clone(), net::bind(settings.address)?)))
             .collect::<Result<_, _>>()?;
-        Ok(Self { sftp, api: net::bind(config.api.address)?, internal: net::bind(config.internal.address)? })
+        let ftp = config
+            .ftp
+            .listeners
+            .iter()
+            .map(|settings| Ok((settings.clone(), net::bind(settings.address)?)))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { sftp, ftp, api: net::bind(config.api.address)?, internal: net::bind(config.internal.address)? })
     }
 
     pub(super) fn addresses(&self) -> Addresses {
         Addresses {
             sftp: self.sftp.iter().map(|(_, listener)| listener.local_address()).collect(),
+            ftp: self.ftp.iter().map(|(settings, listener)| (settings.mode, listener.local_address())).collect(),
             api: self.api.local_address(),
             internal: self.internal.local_address(),
         }
@@ -49,7 +58,7 @@ mod tests {
     #[tokio::test]
     async fn ports_that_the_kernel_chose_are_known() {
         let listeners = Listeners::bind(&Config::on_loopback(std::path::Path::new("/tmp"))).unwrap();
-        let Addresses { sftp, api, internal } = listeners.addresses();
+        let Addresses { sftp, ftp: _, api, internal } = listeners.addresses();
         assert_eq!(sftp.len(), 1);
         assert!(sftp[0].port() != 0 && api.port() != 0 && internal.port() != 0);
     }

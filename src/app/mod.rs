@@ -25,10 +25,11 @@ pub use listeners::Listeners;
 pub use supervisor::TaskFailure;
 
 use crate::access::{Access, AccessParts};
-use crate::config::Config;
+use crate::config::{Config, TlsFiles};
 use crate::credentials::{Argon2Hasher, HostKeys, Passwords};
-use crate::domain::{Clock, OsRandom, Random, SystemClock};
+use crate::domain::{Clock, OsRandom, Random, SystemClock, Timestamp};
 use crate::events::StoreLedger;
+use crate::ftp::{self, FtpParts};
 use crate::management::{Management, ManagementParts};
 use crate::sessions::Registry;
 use crate::sftp::{self, SftpParts};
@@ -65,7 +66,7 @@ impl App {
         random: Arc<dyn Random>,
     ) -> Result<RunningApp, StartError> {
         let metrics = Metrics::default();
-        let Prepared { lock, host_keys, tls } = prepare(&config).await?;
+        let Prepared { lock, host_keys, tls, ftp_tls } = prepare(&config, clock.now(), random.clone()).await?;
         let store = Store::open(&config.database).await?;
         store.migrate().await?;
 
@@ -102,7 +103,7 @@ impl App {
             passwords,
             presets: Arc::new(config.presets.clone()),
             clock: clock.clone(),
-            random,
+            random: random.clone(),
         });
         let readiness = GatewayReadiness::new(store.clone(), storage.clone());
         let addresses = listeners.addresses();
@@ -112,7 +113,7 @@ impl App {
         let host_keys = Arc::new(host_keys);
         let sftp_parts = SftpParts {
             settings: config.sftp.clone(),
-            access,
+            access: access.clone(),
             registry: registry.clone(),
             host_keys: host_keys.clone(),
             metrics: metrics.clone(),
@@ -125,6 +126,24 @@ impl App {
             let serving = sftp::serve(listener, settings, sftp_parts.clone(), stop.clone());
             supervisor.watch("the SFTP listener", &stop, serving);
         }
+        let ftp_parts = FtpParts {
+            settings: config.ftp.clone(),
+            access,
+            tls: ftp_tls.clone(),
+            ports: ftp::Ports::new(config.ftp.passive_ports, random.clone()),
+            metrics: metrics.clone(),
+            clock: clock.clone(),
+            random,
+            sign_in_timeout: config.access.sign_in_timeout,
+            idle: config.sessions.idle,
+        };
+        for (settings, listener) in listeners.ftp {
+            let kind = settings.mode.connection_type();
+            info!(address = %listener.local_address(), "Serving {kind} on {}", listener.local_address());
+            let serving = ftp::serve(listener, settings, ftp_parts.clone(), stop.clone());
+            supervisor.watch("the FTP listener", &stop, serving);
+        }
+        supervisor.watch("the watch over certificates", &end, ftp_tls.watch(end.clone()));
         info!(address = %addresses.api, tls = tls.is_some(), "Serving the management API on {}", addresses.api);
         let serving = http::serve_api(listeners.api, tls, management.clone(), metrics.clone(), stop.clone());
         supervisor.watch("the API's listener", &stop, serving);
@@ -146,9 +165,10 @@ struct Prepared {
     lock: DataLock,
     host_keys: HostKeys,
     tls: Option<Arc<rustls::ServerConfig>>,
+    ftp_tls: Arc<net::TlsSessions>,
 }
 
-async fn prepare(config: &Config) -> Result<Prepared, StartError> {
+async fn prepare(config: &Config, now: Timestamp, random: Arc<dyn Random>) -> Result<Prepared, StartError> {
     let config = config.clone();
     blocking(move || {
         make_database_directory(&config)?;
@@ -157,7 +177,17 @@ async fn prepare(config: &Config) -> Result<Prepared, StartError> {
         make_directory(&config.certs_dir)?;
         let host_keys = HostKeys::load_or_create(&config.certs_dir)?;
         let tls = config.api.tls.as_ref().map(|files| net::server_config(files, &[b"h2", b"http/1.1"])).transpose()?;
-        Ok(Prepared { lock, host_keys, tls })
+        let default = match config.ftp.certificate.clone() {
+            Some(files) => files,
+            None => net::certificates::load_or_create(&config.certs_dir, &config.ftp.hosts.0, now)?,
+        };
+        let named = config.ftp.certificates.iter().map(|entry| {
+            let files = TlsFiles { certificate: entry.certificate.clone(), key: entry.key.clone() };
+            (entry.hosts.0.clone(), files)
+        });
+        let certificates = net::NamedCertificates { default, named: named.collect() };
+        let ftp_tls = net::TlsSessions::new(certificates, random)?;
+        Ok(Prepared { lock, host_keys, tls, ftp_tls })
     })
     .await
 }

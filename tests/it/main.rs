@@ -11,6 +11,7 @@ mod cli;
 mod clients;
 mod confinement;
 mod exchange;
+mod ftp;
 mod interruption;
 mod management;
 mod presets;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::probe::reachable;
-use super::report::{TryAccount, TryReport};
+use super::report::{TryAccount, TryEndpoint, TryReport};
 use crate::app::RunningApp;
 use crate::cli::CommandError;
 
@@ -54,6 +54,11 @@ pub(super) fn text(report: &TryReport, files: &Files, internal: SocketAddr, thro
     if let Some(sftp) = &report.sftp {
         let _ = writeln!(text, "SFTP    {} port {}", sftp.host, sftp.port);
     }
+    for (name, endpoint) in [("FTPS ", &report.ftps), ("FTPES", &report.ftpes)] {
+        if let Some(endpoint) = endpoint {
+            let _ = writeln!(text, "{name}   {} port {}", endpoint.host, endpoint.port);
+        }
+    }
     let _ = writeln!(text, "API     {}", report.api.url);
     let _ = writeln!(text, "Health  http://{}/readyz\n", reachable(internal));
     for account in &report.accounts {
@@ -71,6 +76,7 @@ pub(super) fn text(report: &TryReport, files: &Files, internal: SocketAddr, thro
     }
     if let Some(account) = report.accounts.first() {
         exchange(&mut text, report, files, account);
+        exchange_over_tls(&mut text, report, files, account);
     }
     let insecure = if report.api.url.starts_with("https") { "-k " } else { "" };
     let bearer = quoted(&format!("Authorization: Bearer {}", report.api.token));
@@ -109,6 +115,39 @@ fn exchange(text: &mut String, report: &TryReport, files: &Files, account: &TryA
     let user = quoted(&format!("{},{password}", account.login));
     let _ = writeln!(text, "  # list the folder with lftp");
     let _ = writeln!(text, "  lftp -u {user} -e {} sftp://{host}:{}", quoted(&script), sftp.port);
+}
+
+/// The same over FTPS and FTPES, the gateway's certificate verified.
+fn exchange_over_tls(text: &mut String, report: &TryReport, files: &Files, account: &TryAccount) {
+    let (Some(authority), Some(folder), Some(password)) = (&report.tls_ca, account.folders.first(), &account.password)
+    else {
+        return;
+    };
+    let authority = authority.display().to_string();
+    let user = quoted(&format!("{}:{password}", account.login));
+    let sample = quoted(&files.sample.display().to_string());
+    let path = url_path(&folder.path);
+    let ends = [("FTPS", "ftps", "", &report.ftps), ("FTPES", "ftp", "--ssl-reqd ", &report.ftpes)];
+    for (name, scheme, option, endpoint) in ends {
+        let Some(TryEndpoint { host, port }) = endpoint else { continue };
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        let _ = writeln!(text, "  # upload a file with curl over {name}");
+        let _ = writeln!(
+            text,
+            "  curl {option}--cacert {} -u {user} -T {sample} {scheme}://{host}:{port}{path}/",
+            quoted(&authority)
+        );
+    }
+    let Some(TryEndpoint { host, port }) = &report.ftpes else { return };
+    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    let script = format!(
+        "set ssl:ca-file {}; set ftp:ssl-force yes; set ftp:ssl-protect-data yes; cd {}; ls; bye",
+        lftp_word(&authority),
+        lftp_word(&folder.path)
+    );
+    let user = quoted(&format!("{},{password}", account.login));
+    let _ = writeln!(text, "  # list the folder with lftp over FTPES");
+    let _ = writeln!(text, "  lftp -u {user} -e {} ftp://{host}:{port}", quoted(&script));
 }
 
 /// A word for a POSIX shell.

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::app::Listeners;
-use crate::config::{Config, SftpListener};
+use crate::config::{Config, FtpListener, FtpMode, SftpListener};
 use crate::net::{self, BindError, Listener};
 
 /// How much an address is wanted.
@@ -19,6 +19,7 @@ enum Wish {
 #[derive(Debug)]
 pub(super) struct Wishes {
     sftp: Vec<(SftpListener, Wish)>,
+    ftp: Vec<(FtpListener, Wish)>,
     api: Wish,
     internal: Wish,
 }
@@ -46,6 +47,7 @@ impl Wishes {
                     (listener.clone(), wish(sftp.filter(|_| index == 0), listener.address, first_usual))
                 })
                 .collect(),
+            ftp: config.ftp.listeners.iter().map(|listener| (listener.clone(), ftp_wish(listener, &usual))).collect(),
             api: wish(api, config.api.address, usual.api.address),
             internal: wish(internal, config.internal.address, usual.internal.address),
         }
@@ -53,7 +55,9 @@ impl Wishes {
 
     /// Binds all. What was asked for comes first, so that a usual port that gives way anyhow does not take it.
     pub(super) fn bind(self) -> Result<Listeners, BindError> {
-        let wishes: Vec<Wish> = self.sftp.iter().map(|(_, wish)| *wish).chain([self.api, self.internal]).collect();
+        let ftp = self.ftp.iter().map(|(_, wish)| *wish);
+        let wishes: Vec<Wish> =
+            self.sftp.iter().map(|(_, wish)| *wish).chain(ftp).chain([self.api, self.internal]).collect();
         let mut bound: Vec<Option<Listener>> = wishes.iter().map(|_| None).collect();
         for (wish, place) in wishes.iter().zip(&mut bound) {
             if let Wish::Asked(address) = wish {
@@ -75,8 +79,26 @@ impl Wishes {
                 (SftpListener { address: listener.local_address(), ..settings }, listener)
             })
             .collect();
-        Ok(Listeners { sftp, api: next(), internal: next() })
+        let ftp = self
+            .ftp
+            .into_iter()
+            .map(|(settings, _)| {
+                let listener = next();
+                (FtpListener { address: listener.local_address(), ..settings }, listener)
+            })
+            .collect();
+        Ok(Listeners { sftp, ftp, api: next(), internal: next() })
     }
+}
+
+/// FTP's own ports need privileges; `try` takes others.
+fn ftp_wish(listener: &FtpListener, usual: &Config) -> Wish {
+    let is_usual = usual.ftp.listeners.iter().any(|other| other.address == listener.address);
+    let port = match listener.mode {
+        FtpMode::Ftps => 2990,
+        FtpMode::Ftpes => 2121,
+    };
+    if is_usual { Wish::Usual((Ipv4Addr::LOCALHOST, port).into()) } else { Wish::Asked(listener.address) }
 }
 
 /// Binds an address or, when its port is taken, another port.
@@ -134,6 +156,7 @@ mod tests {
         drop(probe);
         let wishes = Wishes {
             sftp: vec![(SftpListener { address, preset: None }, Wish::Usual(address))],
+            ftp: Vec::new(),
             api: Wish::Usual(address),
             internal: Wish::Asked(address),
         };

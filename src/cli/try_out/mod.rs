@@ -22,7 +22,7 @@ pub use report::{TryAccount, TryApi, TryEndpoint, TryFolder, TryReport};
 use super::{CommandError, output};
 use crate::app::{App, RunningApp};
 use crate::config::Config;
-use crate::domain::{LoginName, OsRandom, PublicKey, Secret, SystemClock, TokenId, VirtualPath};
+use crate::domain::{Clock, LoginName, OsRandom, PublicKey, Secret, SystemClock, TokenId, VirtualPath};
 use crate::management::tokens;
 use crate::telemetry::logs;
 use key::DemoKey;
@@ -113,7 +113,8 @@ impl Options {
         Ok(config)
     }
 
-    async fn start(&self, config: Config, place: &Path) -> Result<RunningApp, CommandError> {
+    async fn start(&self, mut config: Config, place: &Path) -> Result<RunningApp, CommandError> {
+        let tls_ca = demo_authority(&mut config, place)?;
         let key = self.key(place)?;
         let bound = Wishes::of(&config, self.sftp, self.api, self.internal).bind()?;
         let presets = config.presets.clone();
@@ -125,7 +126,7 @@ impl Options {
         let wanted = provision::accounts(&presets, self.account.as_ref(), self.folder.as_ref(), &key.public);
         let accounts = provision::provision(app.management(), wanted, &mut secrets).await?;
         secrets.save(place)?;
-        let report = TryReport::new(&app, tls, token, &accounts, key.private.as_deref());
+        let report = TryReport::new(&app, tls, tls_ca, token, &accounts, key.private.as_deref());
         let files = lines::Files::write(place, &app)?;
         probe::all(&app).await?;
         output::say(&lines::text(&report, &files, app.internal_address(), self.data.is_none()))?;
@@ -147,6 +148,18 @@ impl Options {
         let private = private.filter(|private| private.is_file());
         Ok(DemoKey { public, private: private.map(|path| std::path::absolute(&path).unwrap_or(path)) })
     }
+}
+
+/// A certificate that clients can verify, unless one is configured; the authority to trust.
+fn demo_authority(config: &mut Config, place: &Path) -> Result<Option<PathBuf>, CommandError> {
+    if config.ftp.certificate.is_some() {
+        return Ok(None);
+    }
+    let hosts = ["localhost", "127.0.0.1", "::1"].map(String::from);
+    let made = crate::net::certificates::demo_ca(place, &hosts, SystemClock.now())
+        .map_err(|problem| CommandError::Refused(problem.to_string()))?;
+    config.ftp.certificate = Some(made.files);
+    Ok(Some(made.authority))
 }
 
 /// A token of the API: the one of the start before, if it is still there.

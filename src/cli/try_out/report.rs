@@ -9,6 +9,7 @@ use super::provision::Provisioned;
 use super::secrets::write_private;
 use crate::app::RunningApp;
 use crate::cli::CommandError;
+use crate::config::FtpMode;
 use crate::domain::{ConnectionTypes, Rights};
 
 /// Everything that `try` tells. What is not there yet is `null`.
@@ -68,6 +69,7 @@ impl TryReport {
     pub(super) fn new(
         app: &RunningApp,
         tls: bool,
+        tls_ca: Option<PathBuf>,
         token: String,
         accounts: &[Provisioned],
         private_key: Option<&Path>,
@@ -93,17 +95,22 @@ impl TryReport {
                     .collect(),
             }
         };
+        let ftp = |mode| {
+            let (_, address) = app.ftp_addresses().iter().find(|(other, _)| *other == mode)?;
+            let address = reachable(*address);
+            Some(TryEndpoint { host: address.ip().to_string(), port: address.port() })
+        };
         Self {
             pid: std::process::id(),
             sftp: app.sftp_addresses().first().map(|address| {
                 let address = reachable(*address);
                 TryEndpoint { host: address.ip().to_string(), port: address.port() }
             }),
-            ftps: None,
-            ftpes: None,
+            ftps: ftp(FtpMode::Ftps),
+            ftpes: ftp(FtpMode::Ftpes),
             api: TryApi { url: format!("{scheme}://{}", reachable(app.api_address())), token },
             pages: None,
-            tls_ca: None,
+            tls_ca,
             accounts: accounts.iter().map(account).collect(),
         }
     }
