@@ -72,11 +72,15 @@ pub(super) fn move_folder(
 
 /// Lets unfinished uploads follow what was renamed. Only a convenience, so a failing disk is only logged.
 pub(super) fn note_moves(core: &Core, account: AccountId, from: &VirtualPath, to: &VirtualPath) {
-    for (upload, path) in core.uploads.moved(account, from, to) {
+    let moves = core.uploads.moved(account, from, to);
+    for (upload, path) in moves.followed {
         let line = sidecar::Line::Moved { path };
         if let Err(error) = line.append(core.backend.as_ref(), &DiskPath::sidecar(account, upload), false) {
             tracing::warn!(%upload, %error, "Could not note the new path of an incomplete upload");
         }
+    }
+    for upload in moves.gave_way {
+        core.remove_staged(account, upload);
     }
 }
 

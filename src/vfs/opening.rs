@@ -133,7 +133,9 @@ impl View {
                     } else {
                         let now = core.now();
                         let since = core.backend.stat(&place).map_or(now, |stat| cut_at(stat.modified, now));
-                        core.uploads.restore(self.account, path.clone(), id, since);
+                        for older in core.uploads.restore(self.account, path.clone(), id, since) {
+                            core.remove_staged(self.account, older);
+                        }
                     }
                     Err(error.into())
                 }

@@ -64,6 +64,15 @@ struct Index {
     pending: HashMap<UploadId, Publication>,
 }
 
+/// What a rename did to the incomplete uploads of an account.
+#[derive(Default)]
+pub(super) struct Moves {
+    /// With their new paths.
+    pub(super) followed: Vec<(UploadId, VirtualPath)>,
+    /// Those whose place was taken: their files go.
+    pub(super) gave_way: Vec<UploadId>,
+}
+
 /// The index of all accounts.
 #[derive(Default)]
 pub(super) struct Uploads(Mutex<Index>);
@@ -140,7 +149,8 @@ impl Uploads {
         self.index().of(staged.account).leave(staged.id);
     }
 
-    /// Keeps an upload that was cut short. Answers the uploads that give way to it.
+    /// Keeps an upload that was cut short. Answers the uploads that give way to it, whose files the caller removes.
+    #[must_use]
     pub(super) fn keep(&self, staged: &Staged, now: Timestamp) -> Vec<UploadId> {
         let mut index = self.index();
         index.live.remove(&staged.id);
@@ -149,7 +159,8 @@ impl Uploads {
         of_account.keep(staged.path.clone(), Incomplete { id: staged.id, cut_at: now })
     }
 
-    /// Puts back what start-up found, or what [`Self::take_over`] took in vain.
+    /// Puts back what start-up found, or what [`Self::take_over`] took in vain. Answers the uploads that give way.
+    #[must_use]
     pub(super) fn restore(
         &self,
         account: AccountId,
@@ -195,7 +206,16 @@ impl Uploads {
         remembered.iter().rfind(|memory| memory.path == *path && memory.until > now).cloned()
     }
 
-    /// Gives up the incomplete upload of a path, and the memory of having uploaded it.
+    /// What was uploaded to a path is gone.
+    pub(super) fn forget_just_uploaded(&self, account: AccountId, path: &VirtualPath) {
+        if let Some(of_account) = self.index().accounts.get_mut(&account) {
+            of_account.just_uploaded.retain(|memory| memory.path != *path);
+        }
+    }
+
+    /// Gives up the incomplete upload of a path, and the memory of having uploaded it. Its files are the caller's to
+    /// remove.
+    #[must_use]
     pub(super) fn remove(&self, account: AccountId, path: &VirtualPath) -> Option<UploadId> {
         let mut index = self.index();
         let of_account = index.accounts.get_mut(&account)?;
@@ -212,38 +232,34 @@ impl Uploads {
         of_account.incomplete.extract_if(|at, _| goes(at)).map(|(_, upload)| upload.id).collect()
     }
 
-    /// A file or folder has another path: what was kept at and below it follows. Answers the uploads that moved.
-    pub(super) fn moved(
-        &self,
-        account: AccountId,
-        from: &VirtualPath,
-        to: &VirtualPath,
-    ) -> Vec<(UploadId, VirtualPath)> {
+    /// A file or folder has another path: what was kept at and below it follows.
+    pub(super) fn moved(&self, account: AccountId, from: &VirtualPath, to: &VirtualPath) -> Moves {
         let follow = |path: &VirtualPath| match path.below(from)? {
             "" => Some(to.clone()),
             below => to.resolve(below).ok(),
         };
         let mut index = self.index();
-        let Some(of_account) = index.accounts.get_mut(&account) else { return Vec::new() };
+        let mut moves = Moves::default();
+        let Some(of_account) = index.accounts.get_mut(&account) else { return moves };
         for memory in &mut of_account.just_uploaded {
             if let Some(path) = follow(&memory.path) {
                 memory.path = path;
             }
         }
         let leaving: Vec<_> = of_account.incomplete.extract_if(|path, _| path.is_within(from)).collect();
-        let mut moved = Vec::new();
         for (path, upload) in leaving {
             // What would lie too deep now stays under its old path, where its term ends it.
             let path = match follow(&path) {
                 Some(new) => {
-                    moved.push((upload.id, new.clone()));
+                    moves.followed.push((upload.id, new.clone()));
                     new
                 }
                 None => path,
             };
-            of_account.incomplete.insert(path, upload);
+            // One that was cut for the new path meanwhile gives way, as to any later one.
+            moves.gave_way.extend(of_account.incomplete.insert(path, upload).map(|older| older.id));
         }
-        moved
+        moves
     }
 
     /// Takes out the incomplete uploads that were cut before `until`, and forgets what needs no memory any more.

@@ -192,7 +192,8 @@ impl View {
         self.core.backend.remove_file(&place)?;
         self.core.backend.sync_folder(&place.parent())?;
         if self.actor.is_login() {
-            self.core.uploads.remove(self.account, path);
+            // An upload that was cut meanwhile stays: it is later than what was removed.
+            self.core.uploads.forget_just_uploaded(self.account, path);
         }
         Ok(())
     }
