@@ -111,8 +111,10 @@ impl Access {
         self.trees.mount_for_operator(owner, actor).await.map(Some)
     }
 
-    /// Drops what is remembered of an account's credentials; call on every change of it.
-    pub fn forget(&self, account: AccountId) {
+    /// To be called after every change of an account, of its credentials or folders, once it is durable: what is
+    /// remembered of its passwords is dropped, and a sign-in that looked at it before opens no session any more.
+    pub fn account_changed(&self, account: AccountId) {
+        self.registry.account_changed(account);
         self.remembered.forget(account);
     }
 

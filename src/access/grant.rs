@@ -7,13 +7,13 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::domain::{AccountId, ConnectionType, InstanceId, LoginName};
-use crate::sessions::{LimitReached, Opening, Registry, Session};
+use crate::sessions::{LimitReached, NotOpened, Opening, Registry, Session};
 use crate::vfs::{Actor, OperatorTree, SessionTree, Storage, TreeOwner, VfsError};
 
 /// The proof that a sign-in succeeded; the only thing that opens a session.
 ///
-/// It holds what the account was when it was proven. A change in the moment between the grant and the session is
-/// answered by whoever makes it: it ends the account's sessions.
+/// It holds what the account was when it was proven. After a change of the account it opens nothing any more
+/// ([`Registry::account_changed`]).
 pub struct Grant(Box<Granted>);
 
 /// Everything to open: only this module's siblings can fill it in.
@@ -29,8 +29,21 @@ pub(super) struct Granted {
 pub enum OpenError {
     #[error(transparent)]
     Limit(#[from] LimitReached),
+    /// The account was changed between the look at it and now: whether the change allows this session, another sign-in
+    /// finds out.
+    #[error("the account was changed during the sign-in")]
+    AccountChanged,
     #[error(transparent)]
     Tree(#[from] VfsError),
+}
+
+impl From<NotOpened> for OpenError {
+    fn from(problem: NotOpened) -> Self {
+        match problem {
+            NotOpened::Limit(limit) => Self::Limit(limit),
+            NotOpened::AccountChanged => Self::AccountChanged,
+        }
+    }
 }
 
 impl Grant {

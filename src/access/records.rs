@@ -192,6 +192,7 @@ fn is_alike(one: &SignInAttempt, other: &SignInAttempt) -> bool {
         && one.address == other.address
         && one.connection_type == other.connection_type
         && one.client == other.client
+        && one.algorithms == other.algorithms
         && one.outcome == other.outcome
         && day(one.last_at) == day(other.last_at)
 }
@@ -213,6 +214,7 @@ mod tests {
                 address: "192.0.2.7".to_owned(),
                 connection_type: ConnectionType::Sftp,
                 client: String::new(),
+                algorithms: None,
                 outcome: "unknown_login".to_owned(),
                 first_at: NOON,
                 last_at: NOON,

@@ -27,6 +27,25 @@ pub enum RefusalReason {
 }
 
 impl RefusalReason {
+    /// Every one.
+    pub const ALL: [Self; 15] = [
+        Self::UnknownLogin,
+        Self::WrongPassword,
+        Self::WrongKey,
+        Self::CredentialNotYetValid,
+        Self::CredentialEnded,
+        Self::AccountDisabled,
+        Self::AccountExpired,
+        Self::ConnectionTypeNotAllowed,
+        Self::ListenerOfAnotherPreset,
+        Self::AddressNotAllowed,
+        Self::Blocked,
+        Self::TooManyAttempts,
+        Self::TooManySessions,
+        Self::Overloaded,
+        Self::Unavailable,
+    ];
+
     /// The word in records, logs and metrics.
     pub const fn as_code(self) -> &'static str {
         match self {
@@ -46,6 +65,32 @@ impl RefusalReason {
             Self::Overloaded => "overloaded",
             Self::Unavailable => "unavailable",
         }
+    }
+
+    /// What happened, for the operator who reads the history; never for the peer.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::UnknownLogin => "No account has this login.",
+            Self::WrongPassword => "The password was wrong.",
+            Self::WrongKey => "The key is none of the account's.",
+            Self::CredentialNotYetValid => "The password or key was right, but may not be used yet.",
+            Self::CredentialEnded => "The password or key was right, but may no longer be used.",
+            Self::AccountDisabled => "The account is disabled.",
+            Self::AccountExpired => "The account has expired.",
+            Self::ConnectionTypeNotAllowed => "The account may not use this type of connection.",
+            Self::ListenerOfAnotherPreset => "The account belongs to another preset than this address and port.",
+            Self::AddressNotAllowed => "The account may not be used from this address.",
+            Self::Blocked => "Too many wrong answers came from this address: the login is blocked there for a while.",
+            Self::TooManyAttempts => "Too many attempts were made on this connection.",
+            Self::TooManySessions => "The account, its address or the gateway had as many sessions as are allowed.",
+            Self::Overloaded => "The gateway had more sign-ins to look at than it takes at a time.",
+            Self::Unavailable => "The gateway could not look at the account at that moment.",
+        }
+    }
+
+    /// The reason behind a word of the records.
+    pub fn of_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_code() == code)
     }
 
     /// Whether going on with this connection is of no use, whatever is shown next.

@@ -9,6 +9,8 @@ use crate::domain::Timestamp;
 pub(super) const LOGIN_CHARS: usize = 64;
 /// The most characters of a client's software that are shown.
 pub(super) const CLIENT_CHARS: usize = 100;
+/// The most characters of the algorithms of a connection.
+pub(super) const ALGORITHMS_CHARS: usize = 200;
 
 /// `text` without control characters and quotes, at most `most` characters long. A peer must not be able to write lines
 /// of its own into a log, nor make one endless.

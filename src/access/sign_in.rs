@@ -14,12 +14,12 @@ use super::grant::{Grant, Granted};
 use super::policy;
 use super::records::Record;
 use super::refusal::{Refusal, RefusalReason};
-use super::shown::{CLIENT_CHARS, LOGIN_CHARS, shown};
+use super::shown::{ALGORITHMS_CHARS, CLIENT_CHARS, LOGIN_CHARS, shown};
 use super::verification::{Factor, key_of};
 use crate::domain::credential::LastUse;
 use crate::domain::{AccountId, AuthenticationRule, CredentialId, LoginName, PublicKey, Timestamp};
-use crate::sessions::{Opening, Source};
-use crate::store::SignInAttempt;
+use crate::sessions::{Moment, Opening, Source};
+use crate::store::{GRANTED, SignInAttempt};
 use crate::vfs::TreeOwner;
 
 /// How many keys a client may ask about on one connection. Agents offer many before the right one; a probe that goes
@@ -34,6 +34,7 @@ pub struct SignIn {
     access: Arc<Access>,
     connection: Connection,
     client: String,
+    algorithms: Option<String>,
     attempts: u32,
     key_queries: u32,
     factors: Option<Factors>,
@@ -68,12 +69,20 @@ enum Decision {
 impl SignIn {
     pub(super) fn new(access: Arc<Access>, connection: Connection, place: Place) -> Self {
         let client = String::new();
-        Self { access, connection, client, attempts: 0, key_queries: 0, factors: None, place: Some(place) }
+        let place = Some(place);
+        Self { access, connection, client, algorithms: None, attempts: 0, key_queries: 0, factors: None, place }
     }
 
     /// What the client says it is (SSH identification, FTP CLNT); escaped and cut for logs.
     pub fn set_client(&mut self, software: &str) {
         self.client = shown(software, CLIENT_CHARS);
+    }
+
+    /// What protects the connection, as negotiated: SSH's algorithms in the order key exchange, host key, cipher, MAC,
+    /// or TLS's version and suite; parted by spaces, escaped and cut for records. Operators read there who still uses
+    /// what shall be switched off.
+    pub fn set_protocol_details(&mut self, algorithms: &str) {
+        self.algorithms = (!algorithms.is_empty()).then(|| shown(algorithms, ALGORITHMS_CHARS));
     }
 
     /// Whether a signature by this key would be looked at (RFC 4252 §7). Never says whether the login exists to who does
@@ -108,7 +117,7 @@ impl SignIn {
             Decision::Granted(grant) => {
                 self.place = None;
                 self.factors = None;
-                self.record(&tried, Some(grant.account()), "granted");
+                self.record(&tried, Some(grant.account()), GRANTED);
                 tracing::info!(
                     login = %grant.login(), address = %self.connection.peer.ip(), client = %self.client,
                     connection_type = %self.connection.connection_type, account = %grant.account(),
@@ -146,6 +155,8 @@ impl SignIn {
             return refused(RefusalReason::Blocked);
         }
 
+        // Before the look: a change that comes after it is one that this sign-in may not have seen.
+        let as_of = self.access.registry.moment();
         let Some(known) = self.look_up(tried, now).await else { return refused(RefusalReason::Unavailable) };
         if let Some(block) = known.block {
             self.access.defence.adopt(&tried.target, block.until);
@@ -189,7 +200,7 @@ impl SignIn {
         // ever, the count being cleared in between.
         self.access.defence.granted(&tried.target);
         self.record_use(proven.credential, now);
-        Decision::Granted(self.grant(record))
+        Decision::Granted(self.grant(record, as_of))
     }
 
     /// Whether the account's rule asks for more than is proven by now; keeps what is.
@@ -222,7 +233,7 @@ impl SignIn {
         (needed.password || needed.public_key).then_some(needed)
     }
 
-    fn grant(&self, record: SignInRecord) -> Grant {
+    fn grant(&self, record: SignInRecord, as_of: Moment) -> Grant {
         let SignInRecord { account, folders, .. } = record;
         Grant::new(Granted {
             opening: Opening {
@@ -232,6 +243,8 @@ impl SignIn {
                 connection_type: self.connection.connection_type,
                 address: self.connection.peer.ip().to_canonical(),
                 client: self.client.clone(),
+                algorithms: self.algorithms.clone(),
+                as_of,
             },
             owner: TreeOwner { instance: account.instance, account: account.id, folders },
             registry: self.access.registry.clone(),
@@ -279,6 +292,7 @@ impl SignIn {
             address: self.connection.peer.ip().to_canonical().to_string(),
             connection_type: self.connection.connection_type,
             client: self.client.clone(),
+            algorithms: self.algorithms.clone(),
             outcome: outcome.to_owned(),
             first_at: now,
             last_at: now,

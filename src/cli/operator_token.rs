@@ -4,8 +4,8 @@
 use std::fmt::Write;
 
 use super::{CommandError, ConfigFile, output};
-use crate::domain::{OsRandom, SystemClock, Timestamp, TokenId};
-use crate::management::tokens;
+use crate::domain::{InstanceId, InstanceKey, OsRandom, SystemClock, Timestamp, TokenId, TokenScope};
+use crate::management::{NewToken, tokens};
 use crate::store::{Store, Token};
 
 /// What `operator` is given.
@@ -29,6 +29,12 @@ enum TokenCommand {
         /// Who or what will use it
         #[arg(long)]
         name: String,
+        /// The key of the one instance that it shall see; without it: all
+        #[arg(long, value_name = "KEY")]
+        instance: Option<InstanceKey>,
+        /// Let it read alone, and change nothing
+        #[arg(long)]
+        read_only: bool,
         /// When it ends (RFC 3339, such as 2030-01-01T00:00:00Z); without it: when it is revoked
         #[arg(long)]
         expires: Option<TimestampArgument>,
@@ -65,10 +71,17 @@ impl Options {
     pub(super) async fn run(self) -> Result<(), CommandError> {
         let Command::Token(command) = self.command;
         match command {
-            TokenCommand::Create { name, expires, config } => {
+            TokenCommand::Create { name, instance, read_only, expires, config } => {
                 let store = open(&config).await?;
-                let expires = expires.map(|expires| expires.0);
-                let made = tokens::create(&store, &name, expires, &SystemClock, &OsRandom).await;
+                let scope = match instance_of(&store, instance.as_ref()).await {
+                    Ok(instance) => TokenScope { instance, read_only },
+                    Err(problem) => {
+                        store.close().await;
+                        return Err(problem);
+                    }
+                };
+                let new = NewToken { name, scope, expires_at: expires.map(|expires| expires.0) };
+                let made = tokens::create(&store, &new, &SystemClock, &OsRandom).await;
                 store.close().await;
                 let (token, secret) = made?;
                 output::say(&format!("{}\n", secret.expose()))?;
@@ -97,6 +110,15 @@ impl Options {
     }
 }
 
+/// The instance with this key. A mistyped one must not make a token that sees all.
+async fn instance_of(store: &Store, key: Option<&InstanceKey>) -> Result<Option<InstanceId>, CommandError> {
+    let Some(key) = key else { return Ok(None) };
+    match store.read().await?.instances().find_by_key(key).await? {
+        Some(instance) => Ok(Some(instance.id)),
+        None => Err(CommandError::Refused(format!("there is no instance with the key {key}"))),
+    }
+}
+
 async fn open(config: &ConfigFile) -> Result<Store, CommandError> {
     let config = config.load()?;
     crate::app::make_database_directory(&config)?;
@@ -115,7 +137,10 @@ fn table(tokens: &[Token]) -> String {
     let mut text = String::new();
     for token in tokens {
         let (expires, used) = (instant(token.expires_at), instant(token.last_used_at));
-        let _ = writeln!(text, "{}  {}  made {}  ends {expires}  used {used}", token.id, token.name, token.created_at);
+        let reach = token.scope.instance.map_or_else(|| "all instances".to_owned(), |id| format!("instance {id}"));
+        let rights = if token.scope.read_only { "reads" } else { "reads and changes" };
+        let (id, name, made) = (token.id, &token.name, token.created_at);
+        let _ = writeln!(text, "{id}  {name}  {rights} {reach}  made {made}  ends {expires}  used {used}");
     }
     text
 }
@@ -130,6 +155,7 @@ mod tests {
             id: TokenId::new(Timestamp::EPOCH, &OsRandom),
             name: "deploy".into(),
             hash: "c0ffee".into(),
+            scope: TokenScope { instance: None, read_only: true },
             created_at: Timestamp::EPOCH,
             expires_at: Some(Timestamp::from_seconds(86400)),
             last_used_at: None,
@@ -139,6 +165,7 @@ mod tests {
             text.contains("deploy") && text.contains("ends 1970-01-02T00:00:00Z") && text.contains("used never"),
             "{text}"
         );
+        assert!(text.contains("reads all instances"), "{text}");
         assert!(!text.contains("c0ffee"));
     }
 }

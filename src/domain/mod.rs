@@ -20,6 +20,8 @@ pub mod random;
 pub mod remote_folder;
 pub mod rights;
 pub mod secret;
+pub mod token_scope;
+pub mod transfer;
 pub mod virtual_path;
 
 pub use access_rule::{AddressRange, AuthenticationRule};
@@ -38,4 +40,6 @@ pub use random::{OsRandom, Random};
 pub use remote_folder::{FolderName, RemoteFolder};
 pub use rights::{ReadySet, Right, Rights};
 pub use secret::Secret;
+pub use token_scope::TokenScope;
+pub use transfer::{TransferDirection, TransferResult};
 pub use virtual_path::{FileName, VirtualPath};

@@ -48,7 +48,7 @@ mod tests {
     use crate::domain::{AccountId, ConnectionType, OsRandom};
     use crate::events::rows;
     use crate::events::samples::{note, publication, store};
-    use crate::store::{PageRequest, SignInAttempt};
+    use crate::store::{PageRequest, SignInAttempt, SignInFilter, TransferFilter};
     use crate::vfs::{Publication, TransferNote};
     use std::time::Duration;
 
@@ -78,6 +78,7 @@ mod tests {
                 address: String::from("203.0.113.7"),
                 connection_type: ConnectionType::Sftp,
                 client: String::from("OpenSSH_9.9"),
+                algorithms: None,
                 outcome: String::from("granted"),
                 first_at: at,
                 last_at: at,
@@ -92,9 +93,9 @@ mod tests {
 
         let page = PageRequest::first(200);
         let mut reader = store.read().await.unwrap();
-        let transfers = reader.transfers().of_account(account, &page).await.unwrap().items;
+        let transfers = reader.transfers().of_account(account, &TransferFilter::default(), &page).await.unwrap().items;
         assert_eq!(transfers.iter().map(|row| row.id).collect::<Vec<_>>(), [recent.transfer]);
-        let sign_ins = reader.sign_ins().of_account(account, &page).await.unwrap().items;
+        let sign_ins = reader.sign_ins().of_account(account, &SignInFilter::default(), &page).await.unwrap().items;
         assert_eq!(sign_ins.iter().map(|row| row.last_at).collect::<Vec<_>>(), [now.minus(DAY)]);
         let events = reader.events().list(None, &page).await.unwrap().items;
         assert_eq!(events.iter().map(|row| row.at).collect::<Vec<_>>(), [now.minus(DAY)]);

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
     use crate::domain::{AccountId, InstanceId, OsRandom};
     use crate::events::samples::{STARTED, note, publication, store};
-    use crate::store::PageRequest;
+    use crate::store::{PageRequest, TransferFilter};
 
     fn start(store: &Store) -> Arc<StoreLedger> {
         StoreLedger::start(store.clone(), Metrics::default())
@@ -116,7 +116,15 @@ mod tests {
 
     async fn transfers_of(store: &Store, account: AccountId) -> Vec<crate::store::TransferRow> {
         let page = PageRequest::first(200);
-        store.read().await.unwrap().transfers().of_account(account, &page).await.unwrap().items
+        store
+            .read()
+            .await
+            .unwrap()
+            .transfers()
+            .of_account(account, &TransferFilter::default(), &page)
+            .await
+            .unwrap()
+            .items
     }
 
     async fn events_of(store: &Store, instance: InstanceId) -> usize {
@@ -161,11 +169,12 @@ mod tests {
         assert!(outcomes.iter().all(Result::is_ok));
         assert!(store.commits() <= 10, "{} transactions", store.commits());
         let mut reader = store.read().await.unwrap();
-        let first = reader.transfers().of_account(account, &PageRequest::first(200)).await.unwrap();
+        let first =
+            reader.transfers().of_account(account, &TransferFilter::default(), &PageRequest::first(200)).await.unwrap();
         let second = PageRequest { after: first.next, limit: 200 };
-        let second = reader.transfers().of_account(account, &second).await.unwrap();
+        let second = reader.transfers().of_account(account, &TransferFilter::default(), &second).await.unwrap();
         let third = PageRequest { after: second.next, limit: 200 };
-        let third = reader.transfers().of_account(account, &third).await.unwrap();
+        let third = reader.transfers().of_account(account, &TransferFilter::default(), &third).await.unwrap();
         assert_eq!((first.items.len(), second.items.len(), third.items.len()), (200, 200, 100));
     }
 

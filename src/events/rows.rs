@@ -1,6 +1,6 @@
 //! Publications and notes as the rows that are kept.
 
-use crate::domain::{ConnectionType, SessionId};
+use crate::domain::{ConnectionType, SessionId, TransferDirection, TransferResult};
 use crate::store::{EventRow, TransferRow};
 use crate::vfs::{Actor, Publication, TransferNote, TransferOutcome};
 
@@ -36,12 +36,12 @@ pub(super) fn of_publication(publication: Publication) -> (TransferRow, EventRow
         session,
         connection_type,
         address,
-        direction: String::from("upload"),
+        direction: TransferDirection::Upload,
         path: publication.path,
         bytes: publication.bytes,
         started_at: publication.started_at,
         ended_at: publication.published_at,
-        outcome: String::from("completed"),
+        outcome: TransferResult::Completed,
         reason: None,
     };
     (transfer, event)
@@ -51,8 +51,8 @@ pub(super) fn of_publication(publication: Publication) -> (TransferRow, EventRow
 pub(super) fn of_note(note: TransferNote) -> TransferRow {
     let (session, connection_type, address) = connection(&note.actor);
     let (outcome, reason) = match note.outcome {
-        TransferOutcome::Completed => ("completed", None),
-        TransferOutcome::Failed { reason } => ("failed", Some(reason)),
+        TransferOutcome::Completed => (TransferResult::Completed, None),
+        TransferOutcome::Failed { reason } => (TransferResult::Failed, Some(reason)),
     };
     TransferRow {
         id: note.transfer,
@@ -62,12 +62,12 @@ pub(super) fn of_note(note: TransferNote) -> TransferRow {
         session,
         connection_type,
         address,
-        direction: String::from(if note.upload { "upload" } else { "download" }),
+        direction: if note.upload { TransferDirection::Upload } else { TransferDirection::Download },
         path: note.path,
         bytes: note.bytes,
         started_at: note.started_at,
         ended_at: note.ended_at,
-        outcome: outcome.to_owned(),
+        outcome,
         reason,
     }
 }
@@ -145,10 +145,10 @@ mod tests {
             outcome: TransferOutcome::Failed { reason: String::from("the connection was lost") },
             ..note(1)
         });
-        assert_eq!((cut.direction.as_str(), cut.outcome.as_str()), ("upload", "failed"));
+        assert_eq!((cut.direction, cut.outcome), (TransferDirection::Upload, TransferResult::Failed));
         assert_eq!(cut.reason.as_deref(), Some("the connection was lost"));
         let fetched = of_note(note(2));
-        assert_eq!((fetched.direction.as_str(), fetched.outcome.as_str()), ("download", "completed"));
+        assert_eq!((fetched.direction, fetched.outcome), (TransferDirection::Download, TransferResult::Completed));
         assert_eq!(fetched.reason, None);
     }
 }

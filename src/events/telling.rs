@@ -1,21 +1,20 @@
 //! One log line and one count for each transfer, wherever it came from.
 
+use crate::domain::{TransferDirection, TransferResult};
 use crate::store::TransferRow;
 use crate::telemetry::{Metrics, escaped};
 
 /// Tells of a transfer that ended and, if it was an upload that succeeded, is recorded.
 pub(super) fn tell(transfer: &TransferRow, metrics: &Metrics) {
-    let upload = transfer.direction == "upload";
-    let completed = transfer.outcome == "completed";
-    let direction = if upload { "upload" } else { "download" };
-    metrics.transfer(direction, if completed { "completed" } else { "failed" }, transfer.bytes);
+    let (direction, outcome) = (transfer.direction, transfer.outcome);
+    metrics.transfer(direction.as_str(), outcome.as_str(), transfer.bytes);
 
     let path = escaped(transfer.path.as_str()).to_string();
-    let told = match (upload, completed) {
-        (true, true) => "Received",
-        (true, false) => "Did not receive the whole of",
-        (false, true) => "Sent",
-        (false, false) => "Did not send the whole of",
+    let told = match (direction, outcome) {
+        (TransferDirection::Upload, TransferResult::Completed) => "Received",
+        (TransferDirection::Upload, TransferResult::Failed) => "Did not receive the whole of",
+        (TransferDirection::Download, TransferResult::Completed) => "Sent",
+        (TransferDirection::Download, TransferResult::Failed) => "Did not send the whole of",
     };
     tracing::info!(
         actor = %escaped(&transfer.actor),

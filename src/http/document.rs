@@ -23,6 +23,8 @@ use super::problem::{self, ProblemBody, ProblemField};
         (name = "credentials", description = "Passwords and keys of an account"),
         (name = "folders", description = "Remote folders of an account"),
         (name = "files", description = "Files of a remote folder, published whole or not at all"),
+        (name = "history", description = "Transfers of an account, and attempts to sign in to it"),
+        (name = "sessions", description = "Who is connected now"),
         (name = "presets", description = "Parameters of hosting servers"),
         (name = "tokens", description = "Tokens of this API")
     ),

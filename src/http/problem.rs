@@ -35,6 +35,7 @@ pub struct FailureCause(pub Arc<Cause>);
 enum Kind {
     MalformedRequest,
     Unauthenticated,
+    Forbidden,
     NotFound,
     NoSuchRoute,
     MethodNotAllowed,
@@ -52,9 +53,10 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::MalformedRequest,
         Self::Unauthenticated,
+        Self::Forbidden,
         Self::NotFound,
         Self::NoSuchRoute,
         Self::MethodNotAllowed,
@@ -75,6 +77,7 @@ impl Kind {
         match self {
             Self::MalformedRequest => (StatusCode::BAD_REQUEST, "malformed-request", "The request cannot be read"),
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "A valid token is needed"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "The token may not do this"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is no such thing"),
             Self::NoSuchRoute => (StatusCode::NOT_FOUND, "no-such-route", "The API has no such address"),
             Self::MethodNotAllowed => {
@@ -124,6 +127,10 @@ impl Problem {
 
     pub fn unauthenticated(detail: &str) -> Self {
         Self::new(Kind::Unauthenticated).saying(detail).with_header(WWW_AUTHENTICATE, "Bearer realm=\"lucca-gateway\"")
+    }
+
+    pub fn forbidden(detail: &str) -> Self {
+        Self::new(Kind::Forbidden).saying(detail)
     }
 
     pub fn not_found(detail: impl Into<String>) -> Self {
@@ -178,6 +185,7 @@ impl From<ManagementError> for Problem {
     fn from(error: ManagementError) -> Self {
         match error {
             ManagementError::NotFound { what } => Self::not_found(format!("There is no such {what}.")),
+            ManagementError::Forbidden { detail } => Self::forbidden(detail),
             ManagementError::Invalid(errors) => Self::invalid(errors),
             ManagementError::Conflict { field, detail } => {
                 Self { errors: vec![FieldError::new(field, "conflict", detail)], ..Self::new(Kind::Conflict) }

@@ -13,6 +13,7 @@ use crate::vfs::{TreeOwner, VfsError};
 
 use super::credentials::{MAX_KEYS, label_of, password_problem};
 use super::folders::{MAX_FOLDERS, NewFolder, duplicate_problems};
+use super::operator::account_for;
 use super::{FieldError, Management, ManagementError, Operator, Page, PageRequest};
 
 /// The most entries of an account's list of addresses.
@@ -83,6 +84,7 @@ impl Management {
         instance: InstanceId,
         new: NewAccount,
     ) -> Result<CreatedAccount, ManagementError> {
+        operator.may_change()?;
         let instance = self.find_instance(operator, instance).await?;
         let errors = self.check_new_account(&new);
         if !errors.is_empty() {
@@ -185,35 +187,40 @@ impl Management {
     /// With its folders, by path.
     pub async fn find_account(
         &self,
-        _operator: &Operator,
+        operator: &Operator,
         id: AccountId,
     ) -> Result<(Account, Vec<RemoteFolder>), ManagementError> {
         let mut reader = self.store.read().await?;
-        let account = reader.accounts().find(id).await?.ok_or(NO_SUCH)?;
+        let account = account_for(operator, reader.accounts(), id).await?;
         let folders = reader.folders().of_account(id).await?;
         Ok((account, folders))
     }
 
     pub async fn find_account_by_login(
         &self,
-        _operator: &Operator,
+        operator: &Operator,
         login: &LoginName,
     ) -> Result<Option<(Account, Vec<RemoteFolder>)>, ManagementError> {
         let mut reader = self.store.read().await?;
-        let Some(account) = reader.accounts().find_by_login(login).await? else { return Ok(None) };
+        let found = reader.accounts().find_by_login(login).await?;
+        let Some(account) = found.filter(|account| operator.sees(account.instance)) else { return Ok(None) };
         let folders = reader.folders().of_account(account.id).await?;
         Ok(Some((account, folders)))
     }
 
-    /// By creation.
+    /// Those that the operator sees, by creation.
     pub async fn list_accounts(
         &self,
-        _operator: &Operator,
+        operator: &Operator,
         filter: AccountFilter,
         page: &PageRequest,
     ) -> Result<Page<Account>, ManagementError> {
         let page = page.checked()?;
         let AccountFilter { instance, preset, search } = filter;
+        if instance.is_some_and(|instance| !operator.sees(instance)) {
+            return Ok(Page { items: Vec::new(), next: None });
+        }
+        let instance = instance.or(operator.instance());
         let filter = store::AccountFilter { instance, preset, search };
         Ok(self.store.read().await?.accounts().list(&filter, &page).await?.into())
     }
@@ -227,8 +234,8 @@ impl Management {
         changes: AccountChanges,
     ) -> Result<Account, ManagementError> {
         let now = self.clock.now();
-        let mut unit = self.store.write().await?;
-        let before = unit.accounts().find(id).await?.ok_or(NO_SUCH)?;
+        let mut unit = self.change(operator).await?;
+        let before = account_for(operator, unit.accounts(), id).await?;
         let errors = self.check_changes(&before, &changes);
         if !errors.is_empty() {
             return Err(ManagementError::Invalid(errors));
@@ -259,7 +266,7 @@ impl Management {
             return Err(NO_SUCH);
         }
         unit.commit().await?;
-        self.access.forget(id);
+        self.access.account_changed(id);
         let ended = self.end_sessions_no_longer_allowed(&before, &after, now);
         tracing::info!(%operator, account = %id, sessions_ended = ended, "Changed an account");
         Ok(after)
@@ -267,8 +274,8 @@ impl Management {
 
     /// Removes an account with its credentials and folders; its files go to the trash.
     pub async fn remove_account(&self, operator: &Operator, id: AccountId) -> Result<(), ManagementError> {
-        let mut unit = self.store.write().await?;
-        let account = unit.accounts().find(id).await?.ok_or(NO_SUCH)?;
+        let mut unit = self.change(operator).await?;
+        let account = account_for(operator, unit.accounts(), id).await?;
         unit.accounts().remove(id).await?;
         unit.commit().await?;
         tracing::info!(%operator, instance = %account.instance, account = %id, "Removed an account");
@@ -282,7 +289,7 @@ impl Management {
     /// tree that was put away. A crash in between leaves the files where they were, under an id that is never given
     /// again: nobody reaches them, and nothing is lost.
     pub(super) async fn bury_account(&self, account: &Account) {
-        self.access.forget(account.id);
+        self.access.account_changed(account.id);
         self.registry.disconnect_account(account.id, EndReason::AccountRemoved);
         match self.storage.trash_account(account.instance, account.id).await {
             Ok(()) | Err(VfsError::NotFound) => {}
@@ -387,7 +394,7 @@ impl Management {
             .map_err(|problem| ManagementError::Internal(Box::new(problem)))
     }
 
-    /// All rows of a new account in one transaction.
+    /// All rows of a new account in one transaction; whether the operator may was asked at the beginning.
     async fn insert_account(
         &self,
         account: &Account,

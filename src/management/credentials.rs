@@ -12,7 +12,8 @@ use crate::domain::{
 };
 use crate::store::Unit;
 
-use super::accounts::{GENERATED_PASSWORD_LENGTH, NO_SUCH as NO_SUCH_ACCOUNT};
+use super::accounts::GENERATED_PASSWORD_LENGTH;
+use super::operator::account_for;
 use super::{FieldError, Management, ManagementError, Operator, sentence};
 
 /// The most characters of a password.
@@ -64,11 +65,11 @@ impl Management {
     /// By creation.
     pub async fn list_credentials(
         &self,
-        _operator: &Operator,
+        operator: &Operator,
         account: AccountId,
     ) -> Result<Vec<Credential>, ManagementError> {
         let mut reader = self.store.read().await?;
-        reader.accounts().find(account).await?.ok_or(NO_SUCH_ACCOUNT)?;
+        account_for(operator, reader.accounts(), account).await?;
         Ok(reader.credentials().of_account(account).await?)
     }
 
@@ -78,6 +79,7 @@ impl Management {
         account: AccountId,
         new: NewPassword,
     ) -> Result<CreatedPassword, ManagementError> {
+        operator.may_change()?;
         let (account, _) = self.find_account(operator, account).await?;
         let mut errors = Vec::new();
         errors.extend(self.method_problem(&account, CredentialMethod::Password, "password"));
@@ -96,7 +98,7 @@ impl Management {
         // Hashed before the transaction begins: it is slow, and others wait to write.
         let hash = self.passwords.hash(password.clone()).await?;
         let credential = self.draft_credential(account.id, CredentialKind::Password { hash }, new.label, new.validity);
-        self.insert_credential(&credential).await?;
+        self.insert_credential(operator, &credential).await?;
         tracing::info!(%operator, account = %account.id, credential = %credential.id, "Added a password");
         Ok(CreatedPassword { credential, password: generated })
     }
@@ -107,6 +109,7 @@ impl Management {
         account: AccountId,
         new: NewPublicKey,
     ) -> Result<Credential, ManagementError> {
+        operator.may_change()?;
         let (account, _) = self.find_account(operator, account).await?;
         let mut errors = Vec::new();
         errors.extend(self.method_problem(&account, CredentialMethod::PublicKey, "public_key"));
@@ -116,7 +119,7 @@ impl Management {
         }
         let label = new.label.unwrap_or_else(|| label_of(&new.key));
         let credential = self.draft_credential(account.id, CredentialKind::PublicKey(new.key), label, new.validity);
-        self.insert_credential(&credential).await?;
+        self.insert_credential(operator, &credential).await?;
         tracing::info!(%operator, account = %account.id, credential = %credential.id, "Added a public key");
         Ok(credential)
     }
@@ -129,7 +132,8 @@ impl Management {
         id: CredentialId,
         changes: ValidityChanges,
     ) -> Result<Credential, ManagementError> {
-        let mut unit = self.store.write().await?;
+        let mut unit = self.change(operator).await?;
+        account_for(operator, unit.accounts(), account).await?;
         let mut credential =
             unit.credentials().find(id).await?.filter(|found| found.account == account).ok_or(NO_SUCH)?;
         let not_before = changes.not_before.unwrap_or(credential.validity.not_before);
@@ -139,7 +143,7 @@ impl Management {
         self.check_room(&mut unit, &credential).await?;
         unit.credentials().set_validity(id, credential.validity).await?;
         unit.commit().await?;
-        self.access.forget(account);
+        self.access.account_changed(account);
         tracing::info!(%operator, %account, credential = %id, "Changed the dates of a credential");
         Ok(credential)
     }
@@ -150,11 +154,12 @@ impl Management {
         account: AccountId,
         id: CredentialId,
     ) -> Result<(), ManagementError> {
-        let mut unit = self.store.write().await?;
+        let mut unit = self.change(operator).await?;
+        account_for(operator, unit.accounts(), account).await?;
         unit.credentials().find(id).await?.filter(|found| found.account == account).ok_or(NO_SUCH)?;
         unit.credentials().remove(id).await?;
         unit.commit().await?;
-        self.access.forget(account);
+        self.access.account_changed(account);
         tracing::info!(%operator, %account, credential = %id, "Removed a credential");
         Ok(())
     }
@@ -166,6 +171,7 @@ impl Management {
         account: AccountId,
         password: Secret<String>,
     ) -> Result<(), ManagementError> {
+        operator.may_change()?;
         let (account, _) = self.find_account(operator, account).await?;
         let problems = [
             self.method_problem(&account, CredentialMethod::Password, "password"),
@@ -178,7 +184,7 @@ impl Management {
         let hash = self.passwords.hash(password).await?;
         let kind = CredentialKind::Password { hash };
         let credential = self.draft_credential(account.id, kind, String::new(), Validity::default());
-        let mut unit = self.store.write().await?;
+        let mut unit = self.change(operator).await?;
         for old in unit.credentials().of_account(account.id).await? {
             if is_password(&old) {
                 unit.credentials().remove(old.id).await?;
@@ -186,7 +192,7 @@ impl Management {
         }
         unit.credentials().insert(&credential).await?;
         unit.commit().await?;
-        self.access.forget(account.id);
+        self.access.account_changed(account.id);
         tracing::info!(%operator, account = %account.id, credential = %credential.id, "Set the password");
         Ok(())
     }
@@ -203,12 +209,12 @@ impl Management {
         Credential { id, account, kind, label, validity, created_at: now, last_use: None }
     }
 
-    async fn insert_credential(&self, credential: &Credential) -> Result<(), ManagementError> {
-        let mut unit = self.store.write().await?;
+    async fn insert_credential(&self, operator: &Operator, credential: &Credential) -> Result<(), ManagementError> {
+        let mut unit = self.change(operator).await?;
         self.check_room(&mut unit, credential).await?;
         unit.credentials().insert(credential).await?;
         unit.commit().await?;
-        self.access.forget(credential.account);
+        self.access.account_changed(credential.account);
         Ok(())
     }
 

@@ -32,6 +32,9 @@ impl FieldError {
 pub enum ManagementError {
     #[error("there is no such {what}")]
     NotFound { what: &'static str },
+    /// The operator may not do this, whatever is there.
+    #[error("{detail}")]
+    Forbidden { detail: &'static str },
     #[error("{}", all_details(.0))]
     Invalid(Vec<FieldError>),
     /// The request is right in itself, but not with what is there.
@@ -108,7 +111,8 @@ impl From<StoreError> for ManagementError {
             // It went while we worked.
             StoreError::Conflict(Conflict::Parent) => Self::NotFound { what: "instance or account" },
             StoreError::InvalidCursor(problem) => Self::invalid_cursor(&problem),
-            StoreError::NulCharacter(problem) => Self::invalid("", "malformed", sentence(&problem)),
+            // The domain's types refuse it in nearly every text; a search or a name of a token's may still hold one.
+            StoreError::NulCharacter(problem) => Self::invalid("request", "malformed", sentence(&problem)),
             error @ StoreError::Unavailable(_) => Self::Unavailable(error.into()),
             error @ (StoreError::Opening { .. }
             | StoreError::Inconsistent { .. }

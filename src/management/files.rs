@@ -142,6 +142,7 @@ impl Management {
         below: &str,
         exclusive: bool,
     ) -> Result<IncomingFile, ManagementError> {
+        operator.may_change()?;
         let (tree, path) = self.enter(operator, account, folder, below).await?;
         let name = path.name().ok_or(VfsError::IsAFolder).map_err(ManagementError::of_path)?;
         let replaced = match tree.stat(&path).await {
@@ -163,6 +164,7 @@ impl Management {
         folder: FolderId,
         below: &str,
     ) -> Result<(), ManagementError> {
+        operator.may_change()?;
         let (tree, path) = self.enter(operator, account, folder, below).await?;
         tree.remove_file(&path).await.map_err(ManagementError::of_path)?;
         tracing::info!(%operator, %account, %folder, "Removed a file");

@@ -5,7 +5,7 @@ use crate::domain::{Account, AccountId, FolderId, FolderName, RemoteFolder, Righ
 use crate::sessions::EndReason;
 use crate::vfs::{TreeOwner, VfsError};
 
-use super::accounts::NO_SUCH as NO_SUCH_ACCOUNT;
+use super::operator::account_for;
 use super::{FieldError, Management, ManagementError, Operator};
 
 /// The most remote folders of an account.
@@ -49,11 +49,13 @@ impl Management {
 
     pub async fn find_folder(
         &self,
-        _operator: &Operator,
+        operator: &Operator,
         account: AccountId,
         id: FolderId,
     ) -> Result<RemoteFolder, ManagementError> {
-        let found = self.store.read().await?.folders().find(id).await?;
+        let mut reader = self.store.read().await?;
+        account_for(operator, reader.accounts(), account).await?;
+        let found = reader.folders().find(id).await?;
         found.filter(|folder| folder.account == account).ok_or(NO_SUCH)
     }
 
@@ -64,8 +66,8 @@ impl Management {
         account: AccountId,
         new: NewFolder,
     ) -> Result<RemoteFolder, ManagementError> {
-        let mut unit = self.store.write().await?;
-        let account = unit.accounts().find(account).await?.ok_or(NO_SUCH_ACCOUNT)?;
+        let mut unit = self.change(operator).await?;
+        let account = account_for(operator, unit.accounts(), account).await?;
         let mut folders = unit.folders().of_account(account.id).await?;
         if folders.len() >= MAX_FOLDERS {
             let detail = format!("An account has at most {MAX_FOLDERS} remote folders.");
@@ -91,8 +93,8 @@ impl Management {
         id: FolderId,
         changes: FolderChanges,
     ) -> Result<RemoteFolder, ManagementError> {
-        let mut unit = self.store.write().await?;
-        let account = unit.accounts().find(account).await?.ok_or(NO_SUCH_ACCOUNT)?;
+        let mut unit = self.change(operator).await?;
+        let account = account_for(operator, unit.accounts(), account).await?;
         let folders = unit.folders().of_account(account.id).await?;
         let before = folders.iter().find(|folder| folder.id == id).ok_or(NO_SUCH)?;
         let after = RemoteFolder {
@@ -132,8 +134,8 @@ impl Management {
         account: AccountId,
         id: FolderId,
     ) -> Result<(), ManagementError> {
-        let mut unit = self.store.write().await?;
-        let account = unit.accounts().find(account).await?.ok_or(NO_SUCH_ACCOUNT)?;
+        let mut unit = self.change(operator).await?;
+        let account = account_for(operator, unit.accounts(), account).await?;
         let (removed, kept): (Vec<_>, Vec<_>) =
             unit.folders().of_account(account.id).await?.into_iter().partition(|folder| folder.id == id);
         let folder = removed.first().ok_or(NO_SUCH)?;
@@ -178,7 +180,7 @@ impl Management {
     }
 
     fn end_sessions_of_changed_tree(&self, account: AccountId) {
-        self.access.forget(account);
+        self.access.account_changed(account);
         self.registry.disconnect_account(account, EndReason::AccountChanged);
     }
 }

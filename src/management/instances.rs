@@ -16,36 +16,49 @@ const NO_SUCH: ManagementError = ManagementError::NotFound { what: "instance" };
 
 impl Management {
     pub async fn create_instance(&self, operator: &Operator, new: NewInstance) -> Result<Instance, ManagementError> {
+        operator.sees_all()?;
         let now = self.clock.now();
         let id = InstanceId::new(now, &*self.random);
         let instance = Instance { id, key: new.key, name: new.name, created_at: now };
-        let mut unit = self.store.write().await?;
+        let mut unit = self.change(operator).await?;
         unit.instances().insert(&instance).await?;
         unit.commit().await?;
         tracing::info!(%operator, instance = %id, key = %instance.key, "Created an instance");
         Ok(instance)
     }
 
-    /// By key.
+    /// Those that the operator sees, by key.
     pub async fn list_instances(
         &self,
-        _operator: &Operator,
+        operator: &Operator,
         page: &PageRequest,
     ) -> Result<Page<Instance>, ManagementError> {
         let page = page.checked()?;
+        if let Some(own) = operator.instance() {
+            let found = self.store.read().await?.instances().find(own).await?;
+            let is_behind = |instance: &Instance| match &page.after {
+                Some(cursor) => instance.key.as_str() > cursor.key(),
+                None => true,
+            };
+            return Ok(Page { items: found.into_iter().filter(is_behind).collect(), next: None });
+        }
         Ok(self.store.read().await?.instances().list(&page).await?.into())
     }
 
-    pub async fn find_instance(&self, _operator: &Operator, id: InstanceId) -> Result<Instance, ManagementError> {
+    pub async fn find_instance(&self, operator: &Operator, id: InstanceId) -> Result<Instance, ManagementError> {
+        if !operator.sees(id) {
+            return Err(NO_SUCH);
+        }
         self.store.read().await?.instances().find(id).await?.ok_or(NO_SUCH)
     }
 
     pub async fn find_instance_by_key(
         &self,
-        _operator: &Operator,
+        operator: &Operator,
         key: &InstanceKey,
     ) -> Result<Option<Instance>, ManagementError> {
-        Ok(self.store.read().await?.instances().find_by_key(key).await?)
+        let found = self.store.read().await?.instances().find_by_key(key).await?;
+        Ok(found.filter(|instance| operator.sees(instance.id)))
     }
 
     pub async fn rename_instance(
@@ -54,7 +67,8 @@ impl Management {
         id: InstanceId,
         name: &InstanceName,
     ) -> Result<Instance, ManagementError> {
-        let mut unit = self.store.write().await?;
+        Self::may_change_instance(operator, id)?;
+        let mut unit = self.change(operator).await?;
         unit.instances().rename(id, name).await?;
         let instance = unit.instances().find(id).await?.ok_or(NO_SUCH)?;
         unit.commit().await?;
@@ -62,9 +76,10 @@ impl Management {
         Ok(instance)
     }
 
-    /// Removes it with all its accounts; their files go to the trash.
+    /// Removes it with all its accounts and its tokens; the accounts' files go to the trash.
     pub async fn remove_instance(&self, operator: &Operator, id: InstanceId) -> Result<(), ManagementError> {
-        let mut unit = self.store.write().await?;
+        Self::may_change_instance(operator, id)?;
+        let mut unit = self.change(operator).await?;
         if unit.instances().find(id).await?.is_none() {
             return Err(NO_SUCH);
         }
@@ -89,5 +104,13 @@ impl Management {
             self.bury_account(account).await;
         }
         Ok(())
+    }
+
+    /// An operator of one instance works in it, not on it; another's is not there.
+    fn may_change_instance(operator: &Operator, id: InstanceId) -> Result<(), ManagementError> {
+        if !operator.sees(id) {
+            return Err(NO_SUCH);
+        }
+        operator.sees_all()
     }
 }

@@ -15,10 +15,12 @@ pub mod files;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod folders;
+pub mod history;
 pub mod instances;
 mod operator;
 mod page;
 pub mod presets;
+pub mod sessions;
 #[cfg(test)]
 mod tests;
 pub mod tokens;
@@ -33,14 +35,17 @@ use crate::sessions::Registry;
 use crate::store::Store;
 use crate::vfs::Storage;
 
+pub use crate::sessions::SessionInfo;
 pub use accounts::{AccountChanges, AccountFilter, CreatedAccount, NewAccount};
 pub use credentials::{CreatedPassword, NewPassword, NewPublicKey, ValidityChanges};
 pub use error::{Cause, FieldError, ManagementError, sentence};
 pub use files::{Abandonment, Download, EntryKind, FileInfo, IncomingFile, StoredFile};
 pub use folders::{FolderChanges, NewFolder};
+pub use history::{SignInInfo, SignInResult, SignInSearch, TransferInfo, TransferSearch};
 pub use instances::NewInstance;
 pub use operator::Operator;
 pub use page::{Page, PageRequest};
+pub use sessions::SessionSearch;
 pub use tokens::{CreatedToken, NewToken, TokenInfo};
 
 /// Whether the gateway takes work; implemented by `app`.

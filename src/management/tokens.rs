@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::credentials::ApiToken;
-use crate::domain::{AccountName, Clock, Random, Secret, Timestamp, TokenId};
+use crate::domain::{AccountName, Clock, Random, Secret, Timestamp, TokenId, TokenScope};
 use crate::store::{Store, StoreError, Token};
 
 use super::error::sentence;
@@ -17,7 +17,9 @@ const TOUCH_EVERY: Duration = Duration::from_secs(60);
 /// What a token is made from.
 #[derive(Debug, Clone)]
 pub struct NewToken {
+    /// By which records tell who acted.
     pub name: String,
+    pub scope: TokenScope,
     pub expires_at: Option<Timestamp>,
 }
 
@@ -26,6 +28,7 @@ pub struct NewToken {
 pub struct TokenInfo {
     pub id: TokenId,
     pub name: String,
+    pub scope: TokenScope,
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
     pub last_used_at: Option<Timestamp>,
@@ -38,10 +41,17 @@ pub struct CreatedToken {
     pub secret: Secret<String>,
 }
 
+impl NewToken {
+    /// One that may do everything, without end.
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), scope: TokenScope::default(), expires_at: None }
+    }
+}
+
 impl From<Token> for TokenInfo {
     fn from(token: Token) -> Self {
-        let Token { id, name, hash: _, created_at, expires_at, last_used_at } = token;
-        Self { id, name, created_at, expires_at, last_used_at }
+        let Token { id, name, hash: _, scope, created_at, expires_at, last_used_at } = token;
+        Self { id, name, scope, created_at, expires_at, last_used_at }
     }
 }
 
@@ -65,10 +75,12 @@ impl Management {
             unit.tokens().touch(known.id, now).await?;
             unit.commit().await?;
         }
-        Ok(Some(Operator::named(&known.name)))
+        Ok(Some(Operator::with_scope(&known.name, known.scope)))
     }
 
     pub async fn create_token(&self, operator: &Operator, new: NewToken) -> Result<CreatedToken, ManagementError> {
+        operator.sees_all()?;
+        operator.may_change()?;
         // Its name follows the rules of every name that people read.
         if let Err(problem) = AccountName::parse(&new.name) {
             return Err(ManagementError::invalid("name", "malformed", sentence(&problem)));
@@ -76,16 +88,24 @@ impl Management {
         if new.expires_at.is_some_and(|end| end <= self.clock.now()) {
             return Err(ManagementError::invalid("expires_at", "in_the_past", "A token ends in the future, or never."));
         }
-        let (token, secret) = create(&self.store, &new.name, new.expires_at, &*self.clock, &*self.random).await?;
+        if let Some(instance) = new.scope.instance
+            && self.store.read().await?.instances().find(instance).await?.is_none()
+        {
+            return Err(ManagementError::invalid("scope.instance", "unknown", "There is no such instance."));
+        }
+        let (token, secret) = create(&self.store, &new, &*self.clock, &*self.random).await?;
         tracing::info!(%operator, token = %token.id, name = ?token.name, "Created a token of the API");
         Ok(CreatedToken { info: token.into(), secret: Secret::new(secret.expose().to_owned()) })
     }
 
-    pub async fn list_tokens(&self, _operator: &Operator) -> Result<Vec<TokenInfo>, ManagementError> {
+    pub async fn list_tokens(&self, operator: &Operator) -> Result<Vec<TokenInfo>, ManagementError> {
+        operator.sees_all()?;
         Ok(list(&self.store).await?.into_iter().map(TokenInfo::from).collect())
     }
 
     pub async fn revoke_token(&self, operator: &Operator, id: TokenId) -> Result<(), ManagementError> {
+        operator.sees_all()?;
+        operator.may_change()?;
         if !revoke(&self.store, id).await? {
             return Err(ManagementError::NotFound { what: "token" });
         }
@@ -97,8 +117,7 @@ impl Management {
 /// Makes a token; the second value is the only time that its secret is to be had.
 pub async fn create(
     store: &Store,
-    name: &str,
-    expires_at: Option<Timestamp>,
+    new: &NewToken,
     clock: &dyn Clock,
     random: &dyn Random,
 ) -> Result<(Token, ApiToken), StoreError> {
@@ -106,10 +125,11 @@ pub async fn create(
     let now = clock.now();
     let token = Token {
         id: TokenId::new(now, random),
-        name: name.to_owned(),
+        name: new.name.clone(),
         hash: secret.hash(),
+        scope: new.scope,
         created_at: now,
-        expires_at,
+        expires_at: new.expires_at,
         last_used_at: None,
     };
     let mut unit = store.write().await?;

@@ -4,10 +4,12 @@
 //! edge, for whatever reason, it is gone from every list and count. Operators end a session through the registry; the
 //! edge learns of it by [`Session::ended`].
 
+mod changes;
 mod limits;
 mod registry;
 mod session;
 
+pub use changes::Moment;
 pub use limits::{LimitReached, Source};
-pub use registry::{Opening, Registry};
+pub use registry::{NotOpened, Opening, Registry};
 pub use session::{EndReason, Session, SessionInfo};

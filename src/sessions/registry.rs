@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+use super::changes::{Changes, Moment};
 use super::limits::{LimitReached, Source};
 use super::session::{EndReason, Session, SessionInfo, SessionState};
 use crate::config::SessionSettings;
@@ -22,6 +23,20 @@ pub struct Opening {
     pub address: IpAddr,
     /// The software that the client said it is, escaped and cut.
     pub client: String,
+    /// What protects the connection, where its edge told; escaped and cut.
+    pub algorithms: Option<String>,
+    /// When the account was looked at, as [`Registry::moment`] told before.
+    pub as_of: Moment,
+}
+
+/// Why a session was not opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotOpened {
+    #[error(transparent)]
+    Limit(#[from] LimitReached),
+    /// What the sign-in looked at may no longer be so.
+    #[error("the account was changed during the sign-in")]
+    AccountChanged,
 }
 
 /// The sessions of this process, and the caps over them.
@@ -39,6 +54,7 @@ struct Members {
     sessions: HashMap<SessionId, Arc<SessionState>>,
     per_account: HashMap<AccountId, usize>,
     per_source: HashMap<Source, usize>,
+    changes: Changes,
     /// Set by a shutdown: a sign-in that was under way then still gets its session, but one that has ended already.
     shutting_down: bool,
 }
@@ -48,12 +64,29 @@ impl Registry {
         Arc::new(Self { settings, clock, random, members: Mutex::default(), count: watch::Sender::new(0) })
     }
 
+    /// Now, as changes of accounts are ordered. Whoever is about to look at an account that a session shall be opened
+    /// for asks this before.
+    pub fn moment(&self) -> Moment {
+        self.members().changes.now()
+    }
+
+    /// An account was changed, durably: no session opens any more for who looked at it before.
+    ///
+    /// With this first and [`Registry::disconnect_account`] after, no sign-in slips through: it enters the registry
+    /// before, and is ended; or after, and is refused.
+    pub fn account_changed(&self, account: AccountId) {
+        self.members().changes.note(account);
+    }
+
     /// Only `access::Grant` may call this (tests/architecture.rs).
-    pub fn open(self: &Arc<Self>, opening: Opening) -> Result<Session, LimitReached> {
+    pub fn open(self: &Arc<Self>, opening: Opening) -> Result<Session, NotOpened> {
         let now = self.clock.now();
         let id = SessionId::new(now, &*self.random);
         let state = Arc::new(SessionState::new(id, opening, now, self.clock.clone()));
         let mut members = self.members();
+        if members.changes.since(state.opening.account, state.opening.as_of) {
+            return Err(NotOpened::AccountChanged);
+        }
         members.room(&self.settings, state.opening.account, state.opening.address)?;
         *members.per_account.entry(state.opening.account).or_default() += 1;
         *members.per_source.entry(state.opening.address.into()).or_default() += 1;
@@ -183,6 +216,8 @@ mod tests {
             connection_type: ConnectionType::Sftp,
             address: address.parse().unwrap(),
             client: "OpenSSH_9.9".to_owned(),
+            algorithms: None,
+            as_of: Moment::default(),
         }
     }
 
@@ -192,14 +227,14 @@ mod tests {
         let acme = account();
         let first = registry.open(opening(acme, "192.0.2.1")).unwrap();
         let second = registry.open(opening(acme, "192.0.2.2")).unwrap();
-        assert_eq!(registry.open(opening(acme, "192.0.2.3")).unwrap_err(), LimitReached::Account);
+        assert_eq!(registry.open(opening(acme, "192.0.2.3")).unwrap_err(), LimitReached::Account.into());
         let third = registry.open(opening(account(), "192.0.2.1")).unwrap();
         let _fourth = registry.open(opening(account(), "192.0.2.1")).unwrap();
-        assert_eq!(registry.open(opening(account(), "192.0.2.9")).unwrap_err(), LimitReached::Total);
+        assert_eq!(registry.open(opening(account(), "192.0.2.9")).unwrap_err(), LimitReached::Total.into());
         drop(third);
         let _fifth = registry.open(opening(account(), "192.0.2.1")).unwrap();
         drop(second);
-        assert_eq!(registry.open(opening(account(), "192.0.2.1")).unwrap_err(), LimitReached::Address);
+        assert_eq!(registry.open(opening(account(), "192.0.2.1")).unwrap_err(), LimitReached::Address.into());
         drop(first);
         assert!(registry.open(opening(acme, "192.0.2.3")).is_ok());
         assert_eq!(registry.list().len(), 2);
@@ -236,6 +271,19 @@ mod tests {
         let id = first.id();
         drop(first);
         assert!(!registry.disconnect(id, EndReason::OperatorAsked), "it is gone");
+    }
+
+    #[test]
+    fn who_looked_at_an_account_before_it_changed_gets_no_session() {
+        let Setting { registry, .. } = setting();
+        let (acme, other) = (account(), account());
+        let before = registry.moment();
+        registry.account_changed(acme);
+        let late = registry.open(Opening { as_of: before, ..opening(acme, "192.0.2.1") });
+        assert_eq!(late.unwrap_err(), NotOpened::AccountChanged);
+        assert!(registry.list().is_empty());
+        assert!(registry.open(Opening { as_of: before, ..opening(other, "192.0.2.1") }).is_ok());
+        assert!(registry.open(Opening { as_of: registry.moment(), ..opening(acme, "192.0.2.1") }).is_ok());
     }
 
     #[tokio::test]

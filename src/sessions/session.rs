@@ -42,6 +42,8 @@ pub struct SessionInfo {
     pub connection_type: ConnectionType,
     pub address: IpAddr,
     pub client: String,
+    /// What protects the connection, where its edge told.
+    pub algorithms: Option<String>,
     pub opened_at: Timestamp,
     pub active_at: Timestamp,
     pub bytes_in: u64,
@@ -163,6 +165,7 @@ impl SessionState {
             connection_type: opening.connection_type,
             address: opening.address,
             client: opening.client,
+            algorithms: opening.algorithms,
             opened_at: self.opened_at,
             active_at: self.active_at(),
             bytes_in: self.bytes_in.load(Ordering::Relaxed),

@@ -56,6 +56,10 @@ fn not_opened(login: &str, problem: &OpenError) -> Answer<SessionTree> {
             warn!(login, %limit, "Refused a session over SFTP: {limit}");
             RefusalReason::TooManySessions
         }
+        OpenError::AccountChanged => {
+            warn!(login, "Refused a session over SFTP: {problem}");
+            RefusalReason::Unavailable
+        }
         OpenError::Tree(problem) => {
             error!(login, %problem, "Could not open the folders of a login: {problem}");
             RefusalReason::Unavailable

@@ -37,6 +37,6 @@ pub use events::{EventRow, Events};
 pub use folders::Folders;
 pub use instances::Instances;
 pub use page::{Cursor, InvalidCursor, Page, PageRequest};
-pub use sign_ins::{SignInAttempt, SignIns};
+pub use sign_ins::{GRANTED, SignInAttempt, SignInFilter, SignIns};
 pub use tokens::{Token, Tokens};
-pub use transfers::{TransferRow, Transfers};
+pub use transfers::{TransferFilter, TransferRow, Transfers};

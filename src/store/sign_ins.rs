@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
+use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
 use super::connection::{Connection, Turn};
@@ -14,7 +15,8 @@ use crate::domain::{AccountId, ConnectionType, Timestamp};
 /// The most rows that one record takes away to keep the cap: enough to catch up with a lowered one little by little.
 const MOST_REMOVED: i64 = 1_000;
 
-/// Sign-in attempts of one UTC day that were alike (same login, address, connection type, client, outcome), merged.
+/// Sign-in attempts of one UTC day that were alike (same login, address, connection type, client,
+/// algorithms, outcome), merged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignInAttempt {
     /// `None`: no account has this login.
@@ -25,11 +27,25 @@ pub struct SignInAttempt {
     pub connection_type: ConnectionType,
     /// The software that the client said it is.
     pub client: String,
+    /// What protected the connection, where its edge told.
+    pub algorithms: Option<String>,
     /// `granted` or a refusal's code.
     pub outcome: String,
     pub first_at: Timestamp,
     pub last_at: Timestamp,
     pub count: u64,
+}
+
+/// What [`SignInAttempt::outcome`] is of an attempt that succeeded.
+pub const GRANTED: &str = "granted";
+
+/// Which attempts are wanted: those that fulfil all that is said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SignInFilter {
+    /// Those that succeeded, or those that were refused.
+    pub granted: Option<bool>,
+    /// Last seen then or later.
+    pub since: Option<Timestamp>,
 }
 
 /// The sign-in attempts.
@@ -45,7 +61,7 @@ impl SignIns<'_> {
         let account = attempt.account.map(|id| id.to_string()).unwrap_or_default();
         sqlx::query(
             "INSERT INTO sign_in_attempts (id, account, login, address, connection_type, client, outcome, first_at, \
-             last_at, attempts) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+             last_at, attempts, algorithms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
              ON CONFLICT (id) DO UPDATE SET attempts = sign_in_attempts.attempts + excluded.attempts, \
              last_at = CASE WHEN excluded.last_at > sign_in_attempts.last_at THEN excluded.last_at \
              ELSE sign_in_attempts.last_at END",
@@ -60,6 +76,7 @@ impl SignIns<'_> {
         .bind(attempt.first_at.as_micros())
         .bind(attempt.last_at.as_micros())
         .bind(signed(attempt.count))
+        .bind(attempt.algorithms.as_deref().map(descriptive))
         .execute(&mut *self.connection)
         .await?;
 
@@ -79,20 +96,30 @@ impl SignIns<'_> {
     pub async fn of_account(
         &mut self,
         account: AccountId,
+        filter: &SignInFilter,
         page: &PageRequest,
     ) -> Result<Page<SignInAttempt>, StoreError> {
         let after = page.position::<Position>()?.unwrap_or(Position { first_at: i64::MAX, id: String::new() });
-        let rows = sqlx::query(
-            "SELECT id, account, login, address, connection_type, client, outcome, first_at, last_at, attempts \
-             FROM sign_in_attempts WHERE account = $1 AND (first_at < $2 OR (first_at = $2 AND id < $3)) \
-             ORDER BY first_at DESC, id DESC LIMIT $4",
-        )
-        .bind(account.to_string())
-        .bind(after.first_at)
-        .bind(after.id)
-        .bind(page.rows())
-        .fetch_all(&mut *self.connection)
-        .await?;
+        let outcome = match filter.granted {
+            Some(true) => " AND outcome = $5",
+            Some(false) => " AND outcome <> $5",
+            // Says nothing, and takes the same values.
+            None => " AND $5 <> ''",
+        };
+        let statement = format!(
+            "SELECT id, account, login, address, connection_type, client, algorithms, outcome, first_at, last_at, \
+             attempts FROM sign_in_attempts WHERE account = $1 AND (first_at < $2 OR (first_at = $2 AND id < $3)) \
+             AND last_at >= $4{outcome} ORDER BY first_at DESC, id DESC LIMIT $6"
+        );
+        let rows = sqlx::query(AssertSqlSafe(statement))
+            .bind(account.to_string())
+            .bind(after.first_at)
+            .bind(after.id)
+            .bind(filter.since.map_or(i64::MIN, Timestamp::as_micros))
+            .bind(GRANTED)
+            .bind(page.rows())
+            .fetch_all(&mut *self.connection)
+            .await?;
         let attempts = rows.iter().map(attempt).collect::<Result<Vec<_>, _>>()?;
         let page = Page::of(attempts, page, |(position, _)| position.to_string());
         Ok(Page { items: page.items.into_iter().map(|(_, attempt)| attempt).collect(), next: page.next })
@@ -117,7 +144,9 @@ impl SignIns<'_> {
 fn likeness(account: &str, attempt: &SignInAttempt) -> String {
     let day = attempt.last_at.as_seconds().div_euclid(24 * 60 * 60).to_string();
     let connection_type = attempt.connection_type.as_str();
-    let parts = [account, &attempt.login, &attempt.address, connection_type, &attempt.client, &attempt.outcome, &day];
+    let algorithms = attempt.algorithms.as_deref().unwrap_or_default();
+    let (client, outcome) = (attempt.client.as_str(), attempt.outcome.as_str());
+    let parts = [account, &attempt.login, &attempt.address, connection_type, client, algorithms, outcome, &day];
     let mut digest = Sha256::new();
     for part in parts {
         // With its length before it, no part can pass for the end of one and the beginning of the next.
@@ -157,6 +186,7 @@ fn attempt(row: &AnyRow) -> Result<(Position, SignInAttempt), StoreError> {
         address: record.text("address")?,
         connection_type: record.parsed("connection_type")?,
         client: record.text("client")?,
+        algorithms: record.optional_text("algorithms")?,
         outcome: record.text("outcome")?,
         first_at: record.time("first_at")?,
         last_at: record.time("last_at")?,

@@ -5,11 +5,14 @@ use sqlx::any::AnyRow;
 use super::StoreError;
 use super::connection::Connection;
 use super::record::{Record, micros};
-use crate::domain::{Timestamp, TokenId};
+use crate::domain::{Timestamp, TokenId, TokenScope};
 
 macro_rules! select {
     ($rest:literal) => {
-        concat!("SELECT id, name, hash, created_at, expires_at, last_used_at FROM api_tokens ", $rest)
+        concat!(
+            "SELECT id, name, hash, instance, read_only, created_at, expires_at, last_used_at FROM api_tokens ",
+            $rest
+        )
     };
 }
 
@@ -21,6 +24,7 @@ pub struct Token {
     pub name: String,
     /// SHA-256 of the whole token, in hexadecimal.
     pub hash: String,
+    pub scope: TokenScope,
     pub created_at: Timestamp,
     /// From then on it opens nothing; never ends when `None`.
     pub expires_at: Option<Timestamp>,
@@ -33,11 +37,12 @@ pub struct Tokens<'a> {
 }
 
 impl Tokens<'_> {
-    /// The hash must be of a token that was just made: two of them never agree.
+    /// The hash must be of a token that was just made: two of them never agree. Conflicts:
+    /// [`Parent`](super::Conflict::Parent), its instance is not there.
     pub async fn insert(&mut self, token: &Token) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO api_tokens (id, name, hash, created_at, expires_at, last_used_at) \
-             VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO api_tokens (id, name, hash, created_at, expires_at, last_used_at, instance, read_only) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(token.id.to_string())
         .bind(token.name.as_str())
@@ -45,6 +50,8 @@ impl Tokens<'_> {
         .bind(token.created_at.as_micros())
         .bind(micros(token.expires_at))
         .bind(micros(token.last_used_at))
+        .bind(token.scope.instance.map(|id| id.to_string()))
+        .bind(i64::from(token.scope.read_only))
         .execute(&mut *self.connection)
         .await?;
         Ok(())
@@ -88,6 +95,7 @@ fn token(row: &AnyRow) -> Result<Token, StoreError> {
         id: record.parsed("id")?,
         name: record.text("name")?,
         hash: record.text("hash")?,
+        scope: TokenScope { instance: record.optional("instance")?, read_only: record.count::<u32>("read_only")? != 0 },
         created_at: record.time("created_at")?,
         expires_at: record.optional_time("expires_at")?,
         last_used_at: record.optional_time("last_used_at")?,

@@ -1,11 +1,16 @@
 //! Transfers: uploads and downloads that ended. They outlive their account.
 
+use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
+use sqlx::query::Query;
 
 use super::connection::Connection;
 use super::record::{Record, descriptive, signed};
 use super::{Page, PageRequest, StoreError};
-use crate::domain::{AccountId, ConnectionType, InstanceId, SessionId, Timestamp, TransferId, VirtualPath};
+use crate::domain::{
+    AccountId, ConnectionType, InstanceId, SessionId, Timestamp, TransferDirection, TransferId, TransferResult,
+    VirtualPath,
+};
 
 /// Sorts behind every identifier, whose characters are 0 to 9, a to f and `-`.
 const BEHIND_EVERY_ID: &str = "g";
@@ -21,16 +26,23 @@ pub struct TransferRow {
     pub session: Option<SessionId>,
     pub connection_type: Option<ConnectionType>,
     pub address: Option<String>,
-    /// `upload` or `download`.
-    pub direction: String,
+    pub direction: TransferDirection,
     pub path: VirtualPath,
     pub bytes: u64,
     pub started_at: Timestamp,
     pub ended_at: Timestamp,
-    /// `completed` or `failed`.
-    pub outcome: String,
+    pub outcome: TransferResult,
     /// Why it failed.
     pub reason: Option<String>,
+}
+
+/// Which transfers are wanted: those that fulfil all that is said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TransferFilter {
+    pub direction: Option<TransferDirection>,
+    pub outcome: Option<TransferResult>,
+    /// Ended then or later.
+    pub since: Option<Timestamp>,
 }
 
 /// The transfers.
@@ -69,19 +81,33 @@ impl Transfers<'_> {
     pub async fn of_account(
         &mut self,
         account: AccountId,
+        filter: &TransferFilter,
         page: &PageRequest,
     ) -> Result<Page<TransferRow>, StoreError> {
         let after = page.position::<TransferId>()?;
-        let rows = sqlx::query(
+        let mut statement = String::from(
             "SELECT id, instance, account, actor, session, connection_type, address, direction, path, bytes, \
              started_at, ended_at, outcome, reason FROM transfers \
-             WHERE account = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
-        )
-        .bind(account.to_string())
-        .bind(after.map_or_else(|| BEHIND_EVERY_ID.to_owned(), |id| id.to_string()))
-        .bind(page.rows())
-        .fetch_all(&mut *self.connection)
-        .await?;
+             WHERE account = $1 AND id < $2 AND ended_at >= $3",
+        );
+        let mut words = Vec::new();
+        if let Some(direction) = filter.direction {
+            words.push(direction.as_str());
+            statement += &format!(" AND direction = ${}", 3 + words.len());
+        }
+        if let Some(outcome) = filter.outcome {
+            words.push(outcome.as_str());
+            statement += &format!(" AND outcome = ${}", 3 + words.len());
+        }
+        statement += &format!(" ORDER BY id DESC LIMIT ${}", 4 + words.len());
+
+        // Only numbers of placeholders were written into the text.
+        let query = sqlx::query(AssertSqlSafe(statement))
+            .bind(account.to_string())
+            .bind(after.map_or_else(|| BEHIND_EVERY_ID.to_owned(), |id| id.to_string()))
+            .bind(filter.since.map_or(i64::MIN, Timestamp::as_micros));
+        let query = words.into_iter().fold(query, Query::bind).bind(page.rows());
+        let rows = query.fetch_all(&mut *self.connection).await?;
         let transfers = rows.iter().map(transfer).collect::<Result<Vec<_>, _>>()?;
         Ok(Page::of(transfers, page, |transfer| transfer.id.to_string()))
     }
@@ -110,12 +136,12 @@ fn transfer(row: &AnyRow) -> Result<TransferRow, StoreError> {
         session: record.optional("session")?,
         connection_type: record.optional("connection_type")?,
         address: record.optional_text("address")?,
-        direction: record.text("direction")?,
+        direction: record.parsed("direction")?,
         path: record.parsed("path")?,
         bytes: record.count("bytes")?,
         started_at: record.time("started_at")?,
         ended_at: record.time("ended_at")?,
-        outcome: record.text("outcome")?,
+        outcome: record.parsed("outcome")?,
         reason: record.optional_text("reason")?,
     })
 }

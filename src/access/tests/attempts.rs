@@ -9,8 +9,8 @@ use futures_util::FutureExt as _;
 use super::world::{World, connection, key, password, refusal};
 use crate::access::records::Record;
 use crate::access::{OpenError, Outcome, Refusal, RefusalReason};
-use crate::domain::CredentialKind;
-use crate::sessions::Opening;
+use crate::domain::{AccountState, CredentialKind};
+use crate::sessions::{EndReason, Opening};
 
 #[tokio::test]
 async fn a_connection_has_so_many_attempts() {
@@ -61,7 +61,7 @@ async fn a_changed_password_is_forgotten_at_once() {
     assert_eq!(world.refusal("paie-acme", "right").await, Some(RefusalReason::WrongPassword));
     world.change(|record| record.credentials[0].kind = CredentialKind::Password { hash: "2:right".to_owned() });
     let account = world.accounts.records.lock().unwrap()[0].account.id;
-    world.access.forget(account);
+    world.access.account_changed(account);
     world.hasher.take();
     assert_eq!(world.refusal("paie-acme", "right").await, None);
     assert_eq!(world.hasher.take().len(), 1);
@@ -185,7 +185,8 @@ async fn a_full_house_is_a_refusal_that_operators_can_read() {
     };
     let connection_type = crate::domain::ConnectionType::Sftp;
     let address = "192.0.2.9".parse().unwrap();
-    let opening = Opening { account, instance, login, connection_type, address, client: String::new() };
+    let (client, as_of) = (String::new(), world.registry.moment());
+    let opening = Opening { account, instance, login, connection_type, address, client, algorithms: None, as_of };
     let session = world.registry.open(opening).unwrap();
     let Outcome::Refused(refused) = world.connect().attempt("paie-acme", password("right")).await else { panic!() };
     assert_eq!(refused, Refusal { reason: RefusalReason::TooManySessions, end_connection: true });
@@ -202,4 +203,37 @@ async fn a_grant_whose_files_cannot_be_mounted_leaves_no_session_behind() {
     assert_eq!((grant.login().as_str(), grant.client()), ("paie-acme", "OpenSSH_9.9"));
     assert!(matches!(grant.open().await, Err(OpenError::Tree(_))));
     assert!(world.registry.list().is_empty());
+}
+
+#[tokio::test]
+async fn a_sign_in_that_looked_before_a_change_opens_no_session_after_it() {
+    let world = World::new();
+    let account = world.accounts.records.lock().unwrap()[0].account.id;
+    let (closed, gate) = mpsc::channel();
+    *world.hasher.gate.lock().unwrap() = Some(gate);
+    let mut sign_in = world.connect();
+    let mut running = std::pin::pin!(sign_in.attempt("paie-acme", password("right")));
+    // It has looked at the account, and its password is being verified.
+    assert!((&mut running).now_or_never().is_none());
+    world.change(|record| record.account.state = AccountState::Disabled);
+    world.access.account_changed(account);
+    world.registry.disconnect_account(account, EndReason::AccountChanged);
+    drop(closed);
+    let Outcome::Granted(grant) = running.await else { panic!("it was right when it was looked at") };
+    assert!(matches!(grant.open().await, Err(OpenError::AccountChanged)));
+    assert!(world.registry.list().is_empty());
+}
+
+#[tokio::test]
+async fn what_protects_a_connection_is_recorded_with_the_attempt() {
+    let world = World::new();
+    let mut sign_in = world.connect();
+    sign_in.set_protocol_details("mlkem768x25519-sha256 ssh-ed25519 aes128-gcm@openssh.com\n");
+    assert_eq!(refusal(&mut sign_in, "paie-acme", "right").await, None);
+    let written = world.written().await;
+    let told = written.iter().find_map(|record| match record {
+        Record::Attempt(attempt) => attempt.algorithms.clone(),
+        _ => None,
+    });
+    assert_eq!(told.as_deref(), Some("mlkem768x25519-sha256 ssh-ed25519 aes128-gcm@openssh.com\\n"));
 }

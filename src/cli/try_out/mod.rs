@@ -23,7 +23,7 @@ use super::{CommandError, output};
 use crate::app::{App, RunningApp};
 use crate::config::Config;
 use crate::domain::{Clock, LoginName, OsRandom, PublicKey, Secret, SystemClock, TokenId, VirtualPath};
-use crate::management::tokens;
+use crate::management::{NewToken, tokens};
 use crate::telemetry::logs;
 use key::DemoKey;
 use listeners::Wishes;
@@ -171,7 +171,7 @@ async fn token(app: &RunningApp, secrets: &mut Secrets) -> Result<String, Comman
             return Ok(kept.token.clone());
         }
     }
-    let (token, secret) = tokens::create(app.store(), "try", None, &SystemClock, &OsRandom).await?;
+    let (token, secret) = tokens::create(app.store(), &NewToken::named("try"), &SystemClock, &OsRandom).await?;
     let secret = secret.expose().to_owned();
     secrets.token = Some(TokenSecret { id: token.id.to_string(), token: secret.clone() });
     Ok(secret)

@@ -5,8 +5,10 @@ mod accounts;
 mod credentials;
 mod files;
 mod folders;
+mod history;
 mod instances;
 mod presets;
+mod sessions;
 mod tokens;
 
 use std::sync::Arc;
@@ -35,6 +37,10 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Management>> {
         .routes(routes!(folders::read, folders::change, folders::remove))
         .routes(routes!(files::list))
         .routes(routes!(files::read, files::store, files::remove))
+        .routes(routes!(history::list_transfers))
+        .routes(routes!(history::list_sign_ins))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::disconnect))
         .routes(routes!(presets::list))
         .routes(routes!(presets::read))
         .routes(routes!(tokens::list, tokens::create))

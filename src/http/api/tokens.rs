@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::{Timestamp, TokenId};
+use crate::domain::{InstanceId, Timestamp, TokenId, TokenScope};
 use crate::http::authentication::Acting;
 use crate::http::body::{JsonBody, PathOf};
 use crate::http::fields::Fields;
@@ -21,6 +21,7 @@ use super::Api;
 pub struct TokenView {
     id: String,
     name: String,
+    scope: ScopeView,
     created_at: String,
     /// From then on it is refused; `null`: never.
     #[schema(required)]
@@ -28,6 +29,17 @@ pub struct TokenView {
     /// To within a minute.
     #[schema(required)]
     last_used_at: Option<String>,
+}
+
+/// What a token may be used for.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Scope)]
+pub struct ScopeView {
+    /// The id of the one instance that it sees; `null`: all.
+    #[schema(required)]
+    instance: Option<String>,
+    /// Whether it may read alone, and change nothing.
+    read_only: bool,
 }
 
 /// A token that was just made.
@@ -53,17 +65,30 @@ pub struct TokenToCreate {
     /// By which records tell who acted.
     #[schema(value_type = String, required, nullable = false, example = "HR suite, production")]
     name: Option<String>,
+    /// What it may be used for; everything when left out.
+    scope: Option<ScopeInput>,
     /// RFC 3339; never when left out.
     expires_at: Option<String>,
 }
 
+/// What a token to make may be used for.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScopeInput {
+    /// The id of the one instance that it shall see; all when left out.
+    instance: Option<String>,
+    /// Whether it shall read alone; `false` when left out.
+    read_only: Option<bool>,
+}
+
 impl From<TokenInfo> for TokenView {
     fn from(token: TokenInfo) -> Self {
-        let TokenInfo { id, name, created_at, expires_at, last_used_at } = token;
+        let TokenInfo { id, name, scope, created_at, expires_at, last_used_at } = token;
         let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
         Self {
             id: id.to_string(),
             name,
+            scope: ScopeView { instance: scope.instance.map(|id| id.to_string()), read_only: scope.read_only },
             created_at: created_at.to_string(),
             expires_at: text(expires_at),
             last_used_at: text(last_used_at),
@@ -90,9 +115,14 @@ pub async fn create(
     let mut fields = Fields::default();
     let name = fields.required("name", body.name.as_deref(), |text| Ok::<_, &str>(text.to_owned()));
     let expires_at = fields.optional("expires_at", body.expires_at.as_deref(), Timestamp::parse);
+    let scope = body.scope.unwrap_or_default();
+    let scope = TokenScope {
+        instance: fields.optional("scope.instance", scope.instance.as_deref(), str::parse::<InstanceId>),
+        read_only: scope.read_only.unwrap_or(false),
+    };
     let Some(name) = name else { return Err(fields.refusal()) };
     fields.finish()?;
-    let created = management.create_token(&operator, NewToken { name, expires_at }).await?;
+    let created = management.create_token(&operator, NewToken { name, scope, expires_at }).await?;
     let view = CreatedTokenView { token: created.info.into(), secret: created.secret.expose().clone() };
     Ok((StatusCode::CREATED, Json(view)))
 }

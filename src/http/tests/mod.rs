@@ -15,7 +15,7 @@ use tower::ServiceExt;
 
 use crate::domain::OsRandom;
 use crate::management::fixture::Bench;
-use crate::management::tokens;
+use crate::management::{NewToken, tokens};
 use crate::telemetry::Metrics;
 
 /// A client of the API with a valid token.
@@ -71,7 +71,8 @@ async fn send(router: &Router, request: Request<Body>) -> Answer {
 impl Client {
     async fn new() -> Self {
         let bench = Bench::new().await;
-        let (_, token) = tokens::create(&bench.store, "tests", None, &*bench.clock, &OsRandom).await.unwrap();
+        let (_, token) =
+            tokens::create(&bench.store, &NewToken::named("tests"), &*bench.clock, &OsRandom).await.unwrap();
         let router = super::router::api(bench.management.clone(), Metrics::default());
         Self { bench, router, token: token.expose().to_owned() }
     }

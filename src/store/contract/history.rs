@@ -1,8 +1,8 @@
 //! Transfers, events, sign-in attempts and blocks: what the network fills.
 
 use super::*;
-use crate::domain::{ConnectionType, EventId, SessionId, TransferId};
-use crate::store::{Block, EventRow, PageRequest, SignInAttempt, TransferRow};
+use crate::domain::{ConnectionType, EventId, SessionId, TransferDirection, TransferId, TransferResult};
+use crate::store::{Block, EventRow, PageRequest, SignInAttempt, SignInFilter, TransferFilter, TransferRow};
 
 on_every_engine! {
     a_transfer_is_recorded_once_and_read_back;
@@ -16,6 +16,7 @@ on_every_engine! {
     sign_ins_recorded_at_once_all_count_and_the_cap_holds;
     what_describes_is_kept_without_its_nul_characters;
     sign_ins_are_listed_newest_first_a_page_at_a_time;
+    the_history_is_searched_by_outcome_direction_and_time;
     old_sign_ins_are_forgotten;
     a_block_ends_by_itself_or_by_hand;
 }
@@ -29,12 +30,12 @@ fn transfer(account: &Account, seconds: u64) -> TransferRow {
         session: Some(SessionId::new(NOW, &OsRandom)),
         connection_type: Some(ConnectionType::Ftpes),
         address: Some(String::from("2001:db8::1")),
-        direction: String::from("upload"),
+        direction: TransferDirection::Upload,
         path: "/export/été 2026.csv".parse().unwrap(),
         bytes: 5_000_000_000,
         started_at: later(seconds),
         ended_at: later(seconds + 1),
-        outcome: String::from("failed"),
+        outcome: TransferResult::Failed,
         reason: Some(String::from("the connection was lost")),
     }
 }
@@ -54,7 +55,8 @@ async fn a_transfer_is_recorded_once_and_read_back(store: &Store) {
         ..row.clone()
     };
     unit.transfers().record(&by_operator).await.unwrap();
-    let page = unit.transfers().of_account(account.id, &PageRequest::first(10)).await.unwrap();
+    let page =
+        unit.transfers().of_account(account.id, &TransferFilter::default(), &PageRequest::first(10)).await.unwrap();
     assert_eq!(page.items, [by_operator, row]);
 }
 
@@ -66,12 +68,13 @@ async fn transfers_are_listed_newest_first_and_outlive_their_account(store: &Sto
         unit.transfers().record(row).await.unwrap();
     }
     unit.accounts().remove(account.id).await.unwrap();
-    let first = unit.transfers().of_account(account.id, &PageRequest::first(3)).await.unwrap();
+    let first =
+        unit.transfers().of_account(account.id, &TransferFilter::default(), &PageRequest::first(3)).await.unwrap();
     assert_eq!(first.items, [rows[4].clone(), rows[3].clone(), rows[2].clone()]);
     // Newer ones that come meanwhile are not repeated behind the cursor.
     unit.transfers().record(&transfer(&account, 9)).await.unwrap();
     let rest = PageRequest { after: first.next, limit: 3 };
-    let rest = unit.transfers().of_account(account.id, &rest).await.unwrap();
+    let rest = unit.transfers().of_account(account.id, &TransferFilter::default(), &rest).await.unwrap();
     assert_eq!(rest.items, [rows[1].clone(), rows[0].clone()]);
 }
 
@@ -85,7 +88,8 @@ async fn old_transfers_are_forgotten_in_steps(store: &Store) {
     assert_eq!(unit.transfers().forget_before(later(4), 2).await.unwrap(), 2);
     assert_eq!(unit.transfers().forget_before(later(4), 2).await.unwrap(), 1);
     assert_eq!(unit.transfers().forget_before(later(4), 2).await.unwrap(), 0);
-    let left = unit.transfers().of_account(account.id, &PageRequest::first(10)).await.unwrap();
+    let left =
+        unit.transfers().of_account(account.id, &TransferFilter::default(), &PageRequest::first(10)).await.unwrap();
     assert_eq!(left.items.iter().map(|row| row.ended_at).collect::<Vec<_>>(), [later(5), later(4)]);
 }
 
@@ -132,6 +136,7 @@ fn attempt(account: Option<AccountId>, client: &str, at: Timestamp) -> SignInAtt
         address: String::from("203.0.113.7"),
         connection_type: ConnectionType::Sftp,
         client: client.to_owned(),
+        algorithms: None,
         outcome: String::from("granted"),
         first_at: at,
         last_at: at,
@@ -156,23 +161,27 @@ async fn alike_sign_ins_are_merged_within_a_day(store: &Store) {
         .unwrap();
     let merged = SignInAttempt { last_at: later(9), count: 6, ..once.clone() };
     let page = PageRequest::first(10);
-    assert_eq!(unit.sign_ins().of_account(account, &page).await.unwrap().items, [merged]);
+    assert_eq!(unit.sign_ins().of_account(account, &SignInFilter::default(), &page).await.unwrap().items, [merged]);
 
     let unlike = [
         SignInAttempt { login: String::from("Paie.Acme"), ..once.clone() },
         SignInAttempt { address: String::from("203.0.113.8"), ..once.clone() },
         SignInAttempt { connection_type: ConnectionType::Ftps, ..once.clone() },
         SignInAttempt { client: String::from("OpenSSH_9.9"), ..once.clone() },
+        SignInAttempt { algorithms: Some(String::from("TLS1.3")), ..once.clone() },
         SignInAttempt { outcome: String::from("wrong_password"), ..once.clone() },
         SignInAttempt { first_at: NOW.plus(day), last_at: NOW.plus(day), ..once.clone() },
     ];
     for attempt in &unlike {
         unit.sign_ins().record(attempt, 100).await.unwrap();
     }
-    assert_eq!(unit.sign_ins().of_account(account, &page).await.unwrap().items.len(), 1 + unlike.len());
+    assert_eq!(
+        unit.sign_ins().of_account(account, &SignInFilter::default(), &page).await.unwrap().items.len(),
+        1 + unlike.len()
+    );
     let other = AccountId::new(NOW, &OsRandom);
     unit.sign_ins().record(&SignInAttempt { account: Some(other), ..once.clone() }, 100).await.unwrap();
-    assert_eq!(unit.sign_ins().of_account(other, &page).await.unwrap().items.len(), 1);
+    assert_eq!(unit.sign_ins().of_account(other, &SignInFilter::default(), &page).await.unwrap().items.len(), 1);
 }
 
 async fn sign_ins_are_capped_for_an_account_and_the_oldest_go(store: &Store) {
@@ -182,7 +191,8 @@ async fn sign_ins_are_capped_for_an_account_and_the_oldest_go(store: &Store) {
         let attempt = attempt(Some(account), &format!("client {seconds}"), later(seconds));
         unit.sign_ins().record(&attempt, 4).await.unwrap();
     }
-    let left = unit.sign_ins().of_account(account, &PageRequest::first(20)).await.unwrap().items;
+    let left =
+        unit.sign_ins().of_account(account, &SignInFilter::default(), &PageRequest::first(20)).await.unwrap().items;
     let clients: Vec<_> = left.iter().map(|attempt| attempt.client.as_str()).collect();
     assert_eq!(clients, ["client 9", "client 8", "client 7", "client 6"]);
 }
@@ -197,7 +207,15 @@ async fn unknown_logins_share_one_cap(store: &Store) {
         unit.sign_ins().record(&attempt, 4).await.unwrap();
     }
     // Those of the account are not theirs to push out.
-    assert_eq!(unit.sign_ins().of_account(account, &PageRequest::first(10)).await.unwrap().items.len(), 1);
+    assert_eq!(
+        unit.sign_ins()
+            .of_account(account, &SignInFilter::default(), &PageRequest::first(10))
+            .await
+            .unwrap()
+            .items
+            .len(),
+        1
+    );
     assert_eq!(unit.sign_ins().forget_before(later(1_000), 100).await.unwrap(), 4 + 1);
 }
 
@@ -217,7 +235,12 @@ async fn sign_ins_recorded_at_once_all_count_and_the_cap_holds(store: &Store) {
         recorded.await.unwrap().unwrap();
     }
     let mut reader = store.read().await.unwrap();
-    let left = reader.sign_ins().of_account(account.id, &PageRequest::first(50)).await.unwrap().items;
+    let left = reader
+        .sign_ins()
+        .of_account(account.id, &SignInFilter::default(), &PageRequest::first(50))
+        .await
+        .unwrap()
+        .items;
     assert_eq!(left.len(), 4);
     assert_eq!((left[0].client.as_str(), left[0].count), ("WinSCP", 20));
 }
@@ -229,8 +252,12 @@ async fn what_describes_is_kept_without_its_nul_characters(store: &Store) {
     let row = TransferRow { reason: Some(String::from("\0")), ..transfer(&account, 1) };
     unit.transfers().record(&row).await.unwrap();
     let page = PageRequest::first(10);
-    assert_eq!(unit.sign_ins().of_account(account.id, &page).await.unwrap().items[0].client, "Win\u{fffd}SCP");
-    let told = unit.transfers().of_account(account.id, &page).await.unwrap().items.remove(0);
+    assert_eq!(
+        unit.sign_ins().of_account(account.id, &SignInFilter::default(), &page).await.unwrap().items[0].client,
+        "Win\u{fffd}SCP"
+    );
+    let told =
+        unit.transfers().of_account(account.id, &TransferFilter::default(), &page).await.unwrap().items.remove(0);
     assert_eq!(told.reason.as_deref(), Some("\u{fffd}"));
 }
 
@@ -244,7 +271,7 @@ async fn sign_ins_are_listed_newest_first_a_page_at_a_time(store: &Store) {
     let mut clients = Vec::new();
     let mut request = PageRequest::first(1);
     loop {
-        let page = unit.sign_ins().of_account(account, &request).await.unwrap();
+        let page = unit.sign_ins().of_account(account, &SignInFilter::default(), &request).await.unwrap();
         clients.extend(page.items.into_iter().map(|attempt| attempt.client));
         // A repeat of one that was shown does not move it.
         unit.sign_ins()
@@ -258,6 +285,54 @@ async fn sign_ins_are_listed_newest_first_a_page_at_a_time(store: &Store) {
     assert_eq!(clients, ["d", "b", "c", "a"]);
 }
 
+async fn the_history_is_searched_by_outcome_direction_and_time(store: &Store) {
+    let (_, account) = written_account(store).await;
+    let mut unit = store.write().await.unwrap();
+    let refused = SignInAttempt { outcome: String::from("wrong_key"), ..attempt(Some(account.id), "a", later(1)) };
+    let granted = SignInAttempt {
+        algorithms: Some(String::from("mlkem768x25519-sha256 aes128-gcm@openssh.com")),
+        ..attempt(Some(account.id), "a", later(5))
+    };
+    for attempt in [&refused, &granted] {
+        unit.sign_ins().record(attempt, 100).await.unwrap();
+    }
+    let page = PageRequest::first(10);
+    let searches = [
+        (SignInFilter { granted: Some(true), since: None }, vec![granted.clone()]),
+        (SignInFilter { granted: Some(false), since: None }, vec![refused.clone()]),
+        (SignInFilter { granted: None, since: Some(later(2)) }, vec![granted.clone()]),
+        (SignInFilter { granted: Some(false), since: Some(later(2)) }, vec![]),
+        (SignInFilter::default(), vec![granted, refused]),
+    ];
+    for (filter, expected) in searches {
+        assert_eq!(unit.sign_ins().of_account(account.id, &filter, &page).await.unwrap().items, expected, "{filter:?}");
+    }
+
+    let up = transfer(&account, 1);
+    let down = TransferRow { direction: TransferDirection::Download, ..transfer(&account, 2) };
+    let whole = TransferRow { outcome: TransferResult::Completed, ..transfer(&account, 3) };
+    for row in [&up, &down, &whole] {
+        unit.transfers().record(row).await.unwrap();
+    }
+    let all = TransferFilter::default();
+    let (upload, failed) = (Some(TransferDirection::Upload), Some(TransferResult::Failed));
+    let searches = [
+        (TransferFilter { direction: upload, ..all }, vec![whole.clone(), up.clone()]),
+        (TransferFilter { outcome: failed, ..all }, vec![down.clone(), up.clone()]),
+        (TransferFilter { direction: upload, outcome: failed, since: None }, vec![up]),
+        // They ended at 2, 3 and 4.
+        (TransferFilter { since: Some(later(3)), ..all }, vec![whole.clone(), down]),
+        (TransferFilter { direction: upload, since: Some(later(3)), ..all }, vec![whole]),
+    ];
+    for (filter, expected) in searches {
+        assert_eq!(
+            unit.transfers().of_account(account.id, &filter, &page).await.unwrap().items,
+            expected,
+            "{filter:?}"
+        );
+    }
+}
+
 async fn old_sign_ins_are_forgotten(store: &Store) {
     let account = AccountId::new(NOW, &OsRandom);
     let mut unit = store.write().await.unwrap();
@@ -267,7 +342,15 @@ async fn old_sign_ins_are_forgotten(store: &Store) {
     }
     assert_eq!(unit.sign_ins().forget_before(later(3), 2).await.unwrap(), 2);
     assert_eq!(unit.sign_ins().forget_before(later(3), 2).await.unwrap(), 1);
-    assert_eq!(unit.sign_ins().of_account(account, &PageRequest::first(10)).await.unwrap().items.len(), 2);
+    assert_eq!(
+        unit.sign_ins()
+            .of_account(account, &SignInFilter::default(), &PageRequest::first(10))
+            .await
+            .unwrap()
+            .items
+            .len(),
+        2
+    );
 }
 
 async fn a_block_ends_by_itself_or_by_hand(store: &Store) {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::credential::LastUse;
-use crate::domain::{Credential, CredentialId, CredentialKind, PublicKey, TokenId, Validity};
+use crate::domain::{Credential, CredentialId, CredentialKind, PublicKey, TokenId, TokenScope, Validity};
 use crate::store::{AccountFilter, Conflict, Cursor, PageRequest, Token};
 
 on_every_engine! {
@@ -327,15 +327,18 @@ async fn text_is_ordered_by_its_bytes(store: &Store) {
 }
 
 async fn tokens_are_found_by_their_hash(store: &Store) {
+    let instance = instance("acme");
     let token = Token {
         id: TokenId::new(NOW, &OsRandom),
         name: String::from("hr-suite"),
         hash: "ab".repeat(32),
+        scope: TokenScope { instance: Some(instance.id), read_only: true },
         created_at: NOW,
         expires_at: Some(later(10)),
         last_used_at: None,
     };
     let mut unit = store.write().await.unwrap();
+    unit.instances().insert(&instance).await.unwrap();
     unit.tokens().insert(&token).await.unwrap();
     assert_eq!(unit.tokens().find_by_hash(&token.hash).await.unwrap(), Some(token.clone()));
     assert_eq!(unit.tokens().find_by_hash("cd").await.unwrap(), None);
@@ -345,6 +348,10 @@ async fn tokens_are_found_by_their_hash(store: &Store) {
     assert_eq!(unit.tokens().list().await.unwrap(), [used]);
     assert!(unit.tokens().remove(token.id).await.unwrap());
     assert!(!unit.tokens().remove(token.id).await.unwrap());
+    // It ends with the instance that it is for.
+    unit.tokens().insert(&token).await.unwrap();
+    assert!(unit.instances().remove(instance.id).await.unwrap());
+    assert_eq!(unit.tokens().list().await.unwrap(), []);
 }
 
 async fn a_row_that_cannot_have_been_written_is_told_with_table_and_column(store: &Store) {

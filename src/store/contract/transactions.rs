@@ -1,7 +1,7 @@
 //! Units, readers, many at a time, and the schema.
 
 use super::*;
-use crate::domain::TokenId;
+use crate::domain::{TokenId, TokenScope};
 use crate::store::{AccountFilter, Conflict, PageRequest, Token};
 
 on_every_engine! {
@@ -123,6 +123,7 @@ async fn a_unit_in_which_a_statement_failed_is_not_committed(store: &Store) {
         id: TokenId::new(NOW, &OsRandom),
         name: name.to_owned(),
         hash: "ab".repeat(32),
+        scope: TokenScope::default(),
         created_at: NOW,
         expires_at: None,
         last_used_at: None,

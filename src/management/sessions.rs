@@ -1,0 +1,55 @@
+//! Who is connected now, and how an operator ends it.
+
+use crate::domain::{AccountId, InstanceId, SessionId};
+use crate::sessions::{EndReason, SessionInfo};
+use crate::store::Cursor;
+
+use super::{Management, ManagementError, Operator, Page, PageRequest};
+
+/// Which sessions to list; what is `None` does not matter.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SessionSearch {
+    pub account: Option<AccountId>,
+    pub instance: Option<InstanceId>,
+}
+
+const NO_SUCH: ManagementError = ManagementError::NotFound { what: "session" };
+
+impl Management {
+    /// The oldest first.
+    pub fn list_sessions(
+        &self,
+        operator: &Operator,
+        search: SessionSearch,
+        page: &PageRequest,
+    ) -> Result<Page<SessionInfo>, ManagementError> {
+        let page = page.checked()?;
+        let after = page.after.map(|cursor| cursor.key().parse::<SessionId>()).transpose();
+        let after = after.map_err(|_| ManagementError::invalid_cursor(&crate::store::InvalidCursor))?;
+        let SessionSearch { account, instance } = search;
+        let mut sessions = self.registry.list();
+        sessions.retain(|session| {
+            operator.sees(session.instance)
+                && account.is_none_or(|account| session.account == account)
+                && instance.is_none_or(|instance| session.instance == instance)
+                && after.is_none_or(|after| session.id > after)
+        });
+        let size = usize::try_from(page.limit).unwrap_or(usize::MAX);
+        let more = sessions.len() > size;
+        sessions.truncate(size);
+        let next = sessions.last().filter(|_| more).map(|last| Cursor::after(&last.id.to_string()).encode());
+        Ok(Page { items: sessions, next })
+    }
+
+    /// Ends a session. Its login may sign in again at once: to keep it out, disable the account.
+    pub fn disconnect_session(&self, operator: &Operator, id: SessionId) -> Result<(), ManagementError> {
+        operator.may_change()?;
+        let session = self.registry.list().into_iter().find(|session| session.id == id);
+        let session = session.filter(|session| operator.sees(session.instance)).ok_or(NO_SUCH)?;
+        if !self.registry.disconnect(id, EndReason::OperatorAsked) {
+            return Err(NO_SUCH);
+        }
+        tracing::info!(%operator, session = %id, account = %session.account, login = %session.login, "Ended a session");
+        Ok(())
+    }
+}
