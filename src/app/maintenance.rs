@@ -10,6 +10,7 @@ use tracing::{error, info};
 use crate::config::HistorySettings;
 use crate::domain::Clock;
 use crate::events;
+use crate::management::Management;
 use crate::store::{Store, StoreError};
 use crate::vfs::Storage;
 
@@ -17,6 +18,7 @@ use crate::vfs::Storage;
 pub(super) struct Maintenance {
     pub(super) store: Store,
     pub(super) storage: Arc<Storage>,
+    pub(super) management: Arc<Management>,
     pub(super) history: HistorySettings,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -45,6 +47,13 @@ impl Maintenance {
                 sweep.trash
             ),
             Err(error) => error!(%error, "Could not sweep the storage: {error}; trying again in the next round"),
+        }
+        match self.management.bury_removed_accounts().await {
+            Ok(0) => {}
+            Ok(accounts) => info!(accounts, "Moved the files of {accounts} removed accounts to the trash"),
+            Err(error) => {
+                error!(%error, "Could not look for removed accounts: {error}; trying again in the next round")
+            }
         }
         match self.forget().await {
             Ok(0) => {}

@@ -151,8 +151,13 @@ impl App {
         info!(address = %addresses.internal, "Serving health and metrics on {}", addresses.internal);
         let serving = http::serve_internal(listeners.internal, readiness.clone(), metrics, end.clone());
         supervisor.watch("the internal listener", &end, serving);
-        let maintenance =
-            Maintenance { store: store.clone(), storage: storage.clone(), history: config.history, clock };
+        let maintenance = Maintenance {
+            store: store.clone(),
+            storage: storage.clone(),
+            management: management.clone(),
+            history: config.history,
+            clock,
+        };
         supervisor.watch("maintenance", &end, maintenance.repeat(config.storage.sweep_every, end.clone()));
 
         let kept = Kept { store, storage, ledger, registry, host_keys, readiness, lock };

@@ -104,6 +104,7 @@ mod tests {
             "check-config --config c.toml",
             "migrate --list --config c.toml",
             "operator token create --name deploy --expires 2030-01-01T00:00:00Z",
+            "operator token create --name dashboard --instance acme --read-only",
             "operator token list",
             "operator token revoke 01937d0e-5f3c-7c3a-9d5e-2f4a1b6c8d7e",
             "openapi",
@@ -125,6 +126,7 @@ mod tests {
             "try --folder inbox",
             "operator token create",
             "operator token create --name x --expires tomorrow",
+            "operator token create --name x --instance NoKey",
             "operator token revoke 7",
         ] {
             let words = std::iter::once("lucca-gateway").chain(line.split(' ').filter(|word| !word.is_empty()));

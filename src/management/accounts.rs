@@ -1,23 +1,20 @@
 //! Accounts: created under a preset, changed, removed into the trash.
 
-use crate::domain::preset::{CredentialMethod, is_host_name};
 use crate::domain::random::PASSWORD_ALPHABET;
 use crate::domain::{
-    Account, AccountId, AccountName, AccountState, AddressRange, AuthenticationRule, ConnectionType, ConnectionTypes,
-    Credential, CredentialId, CredentialKind, Hosting, Instance, InstanceId, LoginName, Preset, PresetName, PublicKey,
+    Account, AccountId, AccountName, AccountState, AddressRange, AuthenticationRule, ConnectionTypes, Credential,
+    CredentialId, CredentialKind, Hosting, Instance, InstanceId, LoginName, Preset, PresetName, PublicKey,
     RemoteFolder, Secret, Timestamp, Validity,
 };
 use crate::sessions::EndReason;
-use crate::store::{self, Conflict, StoreError};
-use crate::vfs::{TreeOwner, VfsError};
+use crate::store::{self, Burial, Conflict, StoreError};
+use crate::vfs::TreeOwner;
 
-use super::credentials::{MAX_KEYS, label_of, password_problem};
-use super::folders::{MAX_FOLDERS, NewFolder, duplicate_problems};
+use super::credentials::label_of;
+use super::folders::NewFolder;
 use super::operator::account_for;
-use super::{FieldError, Management, ManagementError, Operator, Page, PageRequest};
+use super::{Management, ManagementError, Operator, Page, PageRequest};
 
-/// The most entries of an account's list of addresses.
-pub const MAX_ADDRESSES: usize = 100;
 /// The length of a generated password: 24 of 59 characters are 141 bits.
 pub(super) const GENERATED_PASSWORD_LENGTH: usize = 24;
 /// How often a login is made anew when chance hits one that is taken (31⁷ per instance).
@@ -127,63 +124,6 @@ impl Management {
         Ok(CreatedAccount { account, folders: owner.folders, password: generated })
     }
 
-    /// What does not fit of a new account: every field, not just the first.
-    pub fn check_new_account(&self, new: &NewAccount) -> Vec<FieldError> {
-        let mut errors = Vec::new();
-        match self.preset_named(&new.preset) {
-            Err(error) => errors.push(error),
-            Ok(preset) => {
-                errors.extend(new.login.as_ref().and_then(|login| login_problem(preset, login)));
-                errors.extend(new.connection_types.and_then(|types| types_problem(&new.preset, preset, types)));
-                let offers = |method| preset.credentials.contains(&method);
-                if (new.password.is_some() || new.generate_password) && !offers(CredentialMethod::Password) {
-                    let field = if new.password.is_some() { "password" } else { "generate_password" };
-                    let detail = format!("Accounts of the preset {} have keys, no passwords.", new.preset);
-                    errors.push(FieldError::new(field, "not_offered", detail));
-                }
-                if !new.public_keys.is_empty() && !offers(CredentialMethod::PublicKey) {
-                    let detail = format!("Accounts of the preset {} have passwords, no keys.", new.preset);
-                    errors.push(FieldError::new("public_keys", "not_offered", detail));
-                }
-            }
-        }
-        if let Some(password) = &new.password {
-            if new.generate_password {
-                let detail = "Give a password or let one be generated, not both.";
-                errors.push(FieldError::new("generate_password", "contradictory", detail));
-            }
-            errors.extend(password_problem("password", password, new.login.as_ref(), self.passwords.shortest()));
-        }
-        if new.public_keys.len() > MAX_KEYS {
-            let detail = format!("An account has at most {MAX_KEYS} keys.");
-            errors.push(FieldError::new("public_keys", "too_many", detail));
-        }
-        for (index, key) in new.public_keys.iter().enumerate() {
-            if new.public_keys[..index].contains(key) {
-                let field = format!("public_keys[{index}]");
-                errors.push(FieldError::new(field, "duplicate", "This key is in the list already."));
-            }
-        }
-        errors.extend(new.host.as_deref().and_then(host_problem));
-        if new.expires_at.is_some_and(|end| end <= self.clock.now()) {
-            errors.push(FieldError::new("expires_at", "in_the_past", "A new account ends in the future, or never."));
-        }
-        errors.extend(addresses_problem(&new.allowed_addresses));
-        match new.folders.as_deref() {
-            None => {}
-            Some([]) => {
-                let detail = "Name at least one folder, or leave the field out for those of the preset.";
-                errors.push(FieldError::new("folders", "too_few", detail));
-            }
-            Some(folders) if folders.len() > MAX_FOLDERS => {
-                let detail = format!("An account has at most {MAX_FOLDERS} remote folders.");
-                errors.push(FieldError::new("folders", "too_many", detail));
-            }
-            Some(folders) => errors.extend(duplicate_problems(folders)),
-        }
-        errors
-    }
-
     /// With its folders, by path.
     pub async fn find_account(
         &self,
@@ -279,47 +219,8 @@ impl Management {
         unit.accounts().remove(id).await?;
         unit.commit().await?;
         tracing::info!(%operator, instance = %account.instance, account = %id, "Removed an account");
-        self.bury_account(&account).await;
+        self.bury_account(Burial { account: id, instance: account.instance }).await;
         Ok(())
-    }
-
-    /// What follows the removal of an account's row: its sessions end, its files go to the trash.
-    ///
-    /// In this order, so that no login ever works on an account whose files are gone, and no running session fills a
-    /// tree that was put away. A crash in between leaves the files where they were, under an id that is never given
-    /// again: nobody reaches them, and nothing is lost.
-    pub(super) async fn bury_account(&self, account: &Account) {
-        self.access.account_changed(account.id);
-        self.registry.disconnect_account(account.id, EndReason::AccountRemoved);
-        match self.storage.trash_account(account.instance, account.id).await {
-            Ok(()) | Err(VfsError::NotFound) => {}
-            Err(problem) => tracing::error!(instance = %account.instance, account = %account.id, %problem,
-                "The files of a removed account could not be moved to the trash and stay in its directory"),
-        }
-    }
-
-    fn check_changes(&self, account: &Account, changes: &AccountChanges) -> Vec<FieldError> {
-        let mut errors = Vec::new();
-        let Hosting::Hosted { preset: name, .. } = &account.hosting;
-        // What is as it was is never a problem, even when the preset has changed since, or is gone.
-        let login = changes.login.as_ref().filter(|login| **login != account.login);
-        let types = changes.connection_types.filter(|types| *types != account.connection_types);
-        match self.presets.get(name) {
-            Some(preset) => {
-                errors.extend(login.and_then(|login| login_problem(preset, login)));
-                errors.extend(types.and_then(|types| types_problem(name, preset, types)));
-            }
-            None => {
-                let detail = format!("The account's preset {name} is no longer configured, so this cannot change.");
-                let changed = [login.map(|_| "login"), types.map(|_| "connection_types")];
-                errors.extend(
-                    changed.into_iter().flatten().map(|field| FieldError::new(field, "preset_missing", detail.clone())),
-                );
-            }
-        }
-        errors.extend(changes.host.as_deref().and_then(host_problem));
-        errors.extend(changes.allowed_addresses.as_deref().and_then(addresses_problem));
-        errors
     }
 
     /// Ends what the changed account would not be given again; says how many sessions that were.
@@ -411,30 +312,4 @@ impl Management {
         }
         unit.commit().await
     }
-}
-
-fn login_problem(preset: &Preset, login: &LoginName) -> Option<FieldError> {
-    let detail = || format!("Logins of this preset start with {:?}.", preset.login_prefix);
-    (!preset.accepts_login(login)).then(|| FieldError::new("login", "prefix", detail()))
-}
-
-fn types_problem(name: &PresetName, preset: &Preset, types: ConnectionTypes) -> Option<FieldError> {
-    let offered = preset.connection_types.iter().map(ConnectionType::as_str).collect::<Vec<_>>().join(", ");
-    if types.is_empty() {
-        let detail = format!("Name at least one of {offered}; to close an account, set its state to disabled.");
-        return Some(FieldError::new("connection_types", "too_few", detail));
-    }
-    let detail = || format!("The preset {name} offers {offered}.");
-    (!types.without(preset.connection_types).is_empty())
-        .then(|| FieldError::new("connection_types", "not_offered", detail()))
-}
-
-fn host_problem(host: &str) -> Option<FieldError> {
-    let detail = "A host is a host name or an address without port, as in sftp.example.com.";
-    (!is_host_name(host)).then(|| FieldError::new("host", "malformed", detail))
-}
-
-fn addresses_problem(addresses: &[AddressRange]) -> Option<FieldError> {
-    let detail = || format!("Name at most {MAX_ADDRESSES} addresses or networks.");
-    (addresses.len() > MAX_ADDRESSES).then(|| FieldError::new("allowed_addresses", "too_many", detail()))
 }

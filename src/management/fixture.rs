@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::access::{Access, AccessParts};
+use crate::access::{Access, AccessParts, Connection, Outcome, Proof};
 use crate::config::{AccessSettings, DatabaseSettings, PasswordSettings, SessionSettings, StorageSettings};
 use crate::credentials::{Argon2Hasher, Passwords};
-use crate::domain::{ManualClock, OsRandom, Preset, PresetName, Timestamp};
+use crate::domain::{ConnectionType, ManualClock, OsRandom, Preset, PresetName, Secret, Timestamp};
 use crate::events::StoreLedger;
 use crate::sessions::Registry;
+pub use crate::sessions::{EndReason, Session};
 use crate::store::Store;
 use crate::vfs::Storage;
 
@@ -151,5 +152,18 @@ impl Bench {
             random,
         });
         Self { management, store, access, registry, clock, directory }
+    }
+
+    /// Signs in over SFTP as a client would; `None` when refused.
+    pub async fn sign_in(&self, login: &str, password: &str) -> Option<Session> {
+        let peer = "203.0.113.7:50000".parse().unwrap();
+        let connection = Connection { peer, connection_type: ConnectionType::Sftp, preset: None };
+        let mut sign_in = self.access.admit(connection).unwrap();
+        sign_in.set_client("OpenSSH_9.9");
+        sign_in.set_protocol_details("mlkem768x25519-sha256 ssh-ed25519 aes128-gcm@openssh.com");
+        match sign_in.attempt(login, Proof::Password(Secret::new(password.to_owned()))).await {
+            Outcome::Granted(grant) => Some(grant.open().await.unwrap().0),
+            Outcome::MoreNeeded(_) | Outcome::Refused(_) => None,
+        }
     }
 }

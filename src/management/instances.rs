@@ -1,7 +1,7 @@
 //! Instances: the customers' tenants.
 
-use crate::domain::{Account, Instance, InstanceId, InstanceKey, InstanceName};
-use crate::store::AccountFilter;
+use crate::domain::{AccountId, Instance, InstanceId, InstanceKey, InstanceName};
+use crate::store::{AccountFilter, Burial};
 
 use super::{Management, ManagementError, Operator, Page, PageRequest};
 
@@ -85,7 +85,7 @@ impl Management {
         }
         // One transaction for all rows, so that no account can be created into an instance that is going.
         let filter = AccountFilter { instance: Some(id), ..AccountFilter::default() };
-        let mut accounts: Vec<Account> = Vec::new();
+        let mut accounts: Vec<AccountId> = Vec::new();
         loop {
             let page = crate::store::PageRequest { after: None, limit: super::page::MAX_LIMIT };
             let page = unit.accounts().list(&filter, &page).await?;
@@ -94,14 +94,14 @@ impl Management {
             }
             for account in page.items {
                 unit.accounts().remove(account.id).await?;
-                accounts.push(account);
+                accounts.push(account.id);
             }
         }
         unit.instances().remove(id).await?;
         unit.commit().await?;
         tracing::info!(%operator, instance = %id, accounts = accounts.len(), "Removed an instance");
-        for account in &accounts {
-            self.bury_account(account).await;
+        for account in accounts {
+            self.bury_account(Burial { account, instance: id }).await;
         }
         Ok(())
     }

@@ -8,7 +8,9 @@
 //! files are ever lost by one: the worst is a repeat of the request, or files that wait where an operator finds them.
 //! Such a change must also not stop halfway because its caller hung up: the edge runs it in a task of its own.
 
+mod account_rules;
 pub mod accounts;
+mod burials;
 pub mod credentials;
 mod error;
 pub mod files;

@@ -1,11 +1,8 @@
 //! What operators' changes do to those who are connected.
 
-use std::net::SocketAddr;
-
-use crate::access::{Connection, Outcome, Proof};
 use crate::domain::{
-    AccountName, AccountState, AuthenticationRule, ConnectionType, InstanceKey, InstanceName, LoginName, PresetName,
-    Secret,
+    AccountId, AccountName, AccountState, AuthenticationRule, InstanceId, InstanceKey, InstanceName, LoginName,
+    PresetName, Secret,
 };
 use crate::sessions::{EndReason, Session};
 
@@ -13,8 +10,6 @@ use super::fixture::Bench;
 use super::{
     AccountChanges, CreatedAccount, FolderChanges, NewAccount, NewInstance, NewPassword, Operator, ValidityChanges,
 };
-
-const PEER: &str = "203.0.113.7:50000";
 
 fn operator() -> Operator {
     Operator::named("tests")
@@ -24,6 +19,10 @@ async fn account(bench: &Bench) -> CreatedAccount {
     let instance =
         NewInstance { key: InstanceKey::parse("acme").unwrap(), name: InstanceName::parse("ACME SA").unwrap() };
     let instance = bench.management.create_instance(&operator(), instance).await.unwrap();
+    account_of(bench, instance.id).await
+}
+
+async fn account_of(bench: &Bench, instance: InstanceId) -> CreatedAccount {
     let new = NewAccount {
         name: AccountName::parse("Paie").unwrap(),
         preset: PresetName::parse("epaye").unwrap(),
@@ -39,18 +38,12 @@ async fn account(bench: &Bench) -> CreatedAccount {
         allowed_addresses: Vec::new(),
         folders: None,
     };
-    bench.management.create_account(&operator(), instance.id, new).await.unwrap()
+    bench.management.create_account(&operator(), instance, new).await.unwrap()
 }
 
 /// Signs in over SFTP; `None` when refused.
 async fn sign_in(bench: &Bench, login: &LoginName, password: &Secret<String>) -> Option<Session> {
-    let peer: SocketAddr = PEER.parse().unwrap();
-    let connection = Connection { peer, connection_type: ConnectionType::Sftp, preset: None };
-    let mut sign_in = bench.access.admit(connection).unwrap();
-    match sign_in.attempt(login.as_str(), Proof::Password(password.clone())).await {
-        Outcome::Granted(grant) => Some(grant.open().await.unwrap().0),
-        Outcome::MoreNeeded(_) | Outcome::Refused(_) => None,
-    }
+    bench.sign_in(login.as_str(), password.expose()).await
 }
 
 #[tokio::test]
@@ -128,4 +121,27 @@ async fn a_password_works_until_it_is_retired_and_a_new_one_at_once() {
     for (password, right) in [(old, false), (&new, false), (&only, true)] {
         assert_eq!(sign_in(&bench, login, password).await.is_some(), right);
     }
+}
+
+#[tokio::test]
+async fn files_that_could_not_be_put_away_are_put_away_later() {
+    let bench = Bench::new().await;
+    let created = account(&bench).await;
+    let (kept, account) = (account_of(&bench, created.account.instance).await.account.id, created.account.id);
+    let files = bench.directory.path().join("files");
+    let directory = |id: AccountId| files.join(created.account.instance.to_string()).join(id.to_string());
+    std::fs::write(directory(account).join("import/paie.csv"), "douze").unwrap();
+    // The trash cannot be entered: a file has its name.
+    std::fs::rename(files.join(".trash"), files.join(".elsewhere")).unwrap();
+    std::fs::write(files.join(".trash"), "").unwrap();
+    bench.management.remove_account(&operator(), account).await.unwrap();
+    assert!(directory(account).join("import/paie.csv").exists());
+    assert_eq!(bench.management.bury_removed_accounts().await.unwrap(), 0);
+
+    std::fs::remove_file(files.join(".trash")).unwrap();
+    std::fs::rename(files.join(".elsewhere"), files.join(".trash")).unwrap();
+    assert_eq!(bench.management.bury_removed_accounts().await.unwrap(), 1);
+    assert!(!directory(account).exists() && directory(kept).exists());
+    assert_eq!(std::fs::read_dir(files.join(".trash")).unwrap().count(), 1);
+    assert_eq!(bench.management.bury_removed_accounts().await.unwrap(), 0, "it is done once");
 }

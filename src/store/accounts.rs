@@ -151,8 +151,13 @@ impl Accounts<'_> {
         Ok(count.unsigned_abs())
     }
 
-    /// Its credentials and folders go with it; its transfers and events stay. False: it was not there.
+    /// Its credentials and folders go with it; its transfers and events stay, and its files are noted as still to be put
+    /// away ([`Burials`](super::Burials)). False: it was not there.
     pub async fn remove(&mut self, id: AccountId) -> Result<bool, StoreError> {
+        sqlx::query("INSERT INTO burials (account, instance) SELECT id, instance FROM accounts WHERE id = $1")
+            .bind(id.to_string())
+            .execute(&mut *self.connection)
+            .await?;
         let removed = sqlx::query("DELETE FROM accounts WHERE id = $1").bind(id.to_string());
         Ok(removed.execute(&mut *self.connection).await?.rows_affected() > 0)
     }

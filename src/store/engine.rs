@@ -8,7 +8,8 @@ use tokio::time::timeout;
 
 use super::connection::{Connection, Turn, bounded};
 use super::{
-    Accounts, Blocks, Credentials, Events, Folders, Instances, SignIns, StoreError, Tokens, Transfers, postgres, sqlite,
+    Accounts, Blocks, Burials, Credentials, Events, Folders, Instances, SignIns, StoreError, Tokens, Transfers,
+    postgres, sqlite,
 };
 use crate::config::{DatabaseSettings, DatabaseUrl};
 
@@ -286,6 +287,11 @@ macro_rules! repositories {
             /// Attempts to sign in, merged.
             pub fn sign_ins(&mut self) -> SignIns<'_> {
                 SignIns { connection: &mut self.connection }
+            }
+
+            /// Removed accounts whose files are still to be put away.
+            pub fn burials(&mut self) -> Burials<'_> {
+                Burials { connection: &mut self.connection }
             }
 
             /// Temporary refusals of a login from an address.

@@ -10,6 +10,7 @@
 
 mod accounts;
 mod blocks;
+mod burials;
 mod connection;
 mod credentials;
 mod engine;
@@ -30,6 +31,7 @@ mod contract;
 
 pub use accounts::{AccountFilter, Accounts};
 pub use blocks::{Block, Blocks};
+pub use burials::{Burial, Burials};
 pub use credentials::Credentials;
 pub use engine::{Migration, Reader, Store, Unit};
 pub use error::{Conflict, NulCharacter, StoreError};

@@ -12,6 +12,7 @@ mod clients;
 mod confinement;
 mod exchange;
 mod ftp;
+mod history;
 mod interruption;
 mod management;
 mod presets;

@@ -187,7 +187,7 @@ fn the_api_document_describes_every_operation_with_its_problems() {
                 continue;
             }
             operations.push(operation["operationId"].as_str().unwrap().to_owned());
-            for status in ["401", "404", "422", "500"] {
+            for status in ["401", "403", "404", "422", "500"] {
                 let response = &operation["responses"][status]["$ref"];
                 assert_eq!(*response, format!("#/components/responses/Problem{status}"), "{method} {path}");
                 let response = &document["components"]["responses"][format!("Problem{status}")];
@@ -196,7 +196,7 @@ fn the_api_document_describes_every_operation_with_its_problems() {
             }
         }
     }
-    assert_eq!(operations.len(), 29, "{operations:?}");
+    assert_eq!(operations.len(), 33, "{operations:?}");
     let mut distinct = operations.clone();
     distinct.sort();
     distinct.dedup();

@@ -2,8 +2,10 @@
 
 mod accounts;
 mod files;
+mod history;
 mod manners;
 mod resources;
+mod scopes;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
