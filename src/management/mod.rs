@@ -37,7 +37,6 @@ use crate::sessions::Registry;
 use crate::store::Store;
 use crate::vfs::Storage;
 
-pub use crate::sessions::SessionInfo;
 pub use accounts::{AccountChanges, AccountFilter, CreatedAccount, NewAccount};
 pub use credentials::{CreatedPassword, NewPassword, NewPublicKey, ValidityChanges};
 pub use error::{Cause, FieldError, ManagementError, sentence};
@@ -47,7 +46,7 @@ pub use history::{SignInInfo, SignInResult, SignInSearch, TransferInfo, Transfer
 pub use instances::NewInstance;
 pub use operator::Operator;
 pub use page::{Page, PageRequest};
-pub use sessions::SessionSearch;
+pub use sessions::{OpenSession, SessionSearch};
 pub use tokens::{CreatedToken, NewToken, TokenInfo};
 
 /// Whether the gateway takes work; implemented by `app`.

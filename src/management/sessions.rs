@@ -1,6 +1,8 @@
 //! Who is connected now, and how an operator ends it.
 
-use crate::domain::{AccountId, InstanceId, SessionId};
+use std::net::IpAddr;
+
+use crate::domain::{AccountId, ConnectionType, InstanceId, LoginName, SessionId, Timestamp};
 use crate::sessions::{EndReason, SessionInfo};
 use crate::store::Cursor;
 
@@ -13,6 +15,47 @@ pub struct SessionSearch {
     pub instance: Option<InstanceId>,
 }
 
+/// One login's connection, as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenSession {
+    pub id: SessionId,
+    pub account: AccountId,
+    pub instance: InstanceId,
+    pub login: LoginName,
+    pub connection_type: ConnectionType,
+    pub address: IpAddr,
+    /// What the client said it is.
+    pub client: String,
+    /// What protects the connection, where known.
+    pub algorithms: Option<String>,
+    pub opened_at: Timestamp,
+    /// When something last happened.
+    pub active_at: Timestamp,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+}
+
+impl From<SessionInfo> for OpenSession {
+    fn from(session: SessionInfo) -> Self {
+        let SessionInfo { id, account, instance, login, connection_type, address, client, .. } = session;
+        let SessionInfo { algorithms, opened_at, active_at, bytes_in, bytes_out, .. } = session;
+        Self {
+            id,
+            account,
+            instance,
+            login,
+            connection_type,
+            address,
+            client,
+            algorithms,
+            opened_at,
+            active_at,
+            bytes_in,
+            bytes_out,
+        }
+    }
+}
+
 const NO_SUCH: ManagementError = ManagementError::NotFound { what: "session" };
 
 impl Management {
@@ -22,7 +65,7 @@ impl Management {
         operator: &Operator,
         search: SessionSearch,
         page: &PageRequest,
-    ) -> Result<Page<SessionInfo>, ManagementError> {
+    ) -> Result<Page<OpenSession>, ManagementError> {
         let page = page.checked()?;
         let after = page.after.map(|cursor| cursor.key().parse::<SessionId>()).transpose();
         let after = after.map_err(|_| ManagementError::invalid_cursor(&crate::store::InvalidCursor))?;
@@ -38,7 +81,7 @@ impl Management {
         let more = sessions.len() > size;
         sessions.truncate(size);
         let next = sessions.last().filter(|_| more).map(|last| Cursor::after(&last.id.to_string()).encode());
-        Ok(Page { items: sessions, next })
+        Ok(Page { items: sessions.into_iter().map(OpenSession::from).collect(), next })
     }
 
     /// Ends a session. Its login may sign in again at once: to keep it out, disable the account.

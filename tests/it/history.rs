@@ -76,7 +76,7 @@ fn an_operator_ends_one_session_and_no_other() {
     eventually(PATIENCE, "the session ends", || (!first.stat("/depot").is_done()).then_some(()));
     assert!(second.stat("/depot").is_done());
     let left = format!("/sessions?account={}", account.id);
-    assert_eq!(eventually_items(&account.api, &left, 1), sessions[1..]);
+    assert_eq!(eventually_items(&account.api, &left, 1)[0]["id"], sessions[1]["id"]);
     assert_eq!(account.api.delete(&format!("/sessions/{id}")).status, 404);
 }
 

@@ -11,7 +11,7 @@ use crate::http::authentication::Acting;
 use crate::http::body::{PathOf, QueryOf, page_request};
 use crate::http::fields::Fields;
 use crate::http::problem::Problem;
-use crate::management::{SessionInfo, SessionSearch};
+use crate::management::{OpenSession, SessionSearch};
 
 use super::{Api, page};
 
@@ -63,8 +63,8 @@ pub struct SessionQuery {
     limit: Option<String>,
 }
 
-impl From<SessionInfo> for SessionView {
-    fn from(session: SessionInfo) -> Self {
+impl From<OpenSession> for SessionView {
+    fn from(session: OpenSession) -> Self {
         Self {
             id: session.id.to_string(),
             instance: session.instance.to_string(),
