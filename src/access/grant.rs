@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use super::refusal::{Refusal, RefusalReason};
 use crate::domain::{AccountId, ConnectionType, InstanceId, LoginName};
 use crate::sessions::{LimitReached, NotOpened, Opening, Registry, Session};
 use crate::vfs::{Actor, OperatorTree, SessionTree, Storage, TreeOwner, VfsError};
@@ -26,7 +27,7 @@ pub(super) struct Granted {
 
 /// Why a granted sign-in did not become a session.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub(super) enum OpenError {
     #[error(transparent)]
     Limit(#[from] LimitReached),
     /// The account was changed between the look at it and now: whether the change allows this session, another sign-in
@@ -35,6 +36,15 @@ pub enum OpenError {
     AccountChanged,
     #[error(transparent)]
     Tree(#[from] VfsError),
+}
+
+impl OpenError {
+    const fn reason(&self) -> RefusalReason {
+        match self {
+            Self::Limit(_) => RefusalReason::TooManySessions,
+            Self::AccountChanged | Self::Tree(_) => RefusalReason::Unavailable,
+        }
+    }
 }
 
 impl From<NotOpened> for OpenError {
@@ -51,8 +61,24 @@ impl Grant {
         Self(Box::new(granted))
     }
 
-    /// Enters the registry and mounts the account's folders.
-    pub async fn open(self) -> Result<(Session, SessionTree), OpenError> {
+    /// Enters the registry and mounts the account's folders. The sign-in was right, so a refusal here ends the
+    /// connection: trying again on it would not help.
+    pub async fn open(self) -> Result<(Session, SessionTree), Refusal> {
+        let (login, connection_type) = (self.login().clone(), self.connection_type());
+        self.try_open().await.map_err(|problem| {
+            match &problem {
+                OpenError::Limit(_) | OpenError::AccountChanged => {
+                    tracing::warn!(%login, %connection_type, "Refused {login} a session: {problem}");
+                }
+                OpenError::Tree(_) => {
+                    tracing::error!(%login, %connection_type, "Could not open the folders of {login}: {problem}");
+                }
+            }
+            Refusal { reason: problem.reason(), end_connection: true }
+        })
+    }
+
+    pub(super) async fn try_open(self) -> Result<(Session, SessionTree), OpenError> {
         let Granted { opening, owner, registry, trees } = *self.0;
         let (login, connection_type, address) = (opening.login.clone(), opening.connection_type, opening.address);
         let session = registry.open(opening)?;

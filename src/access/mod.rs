@@ -26,7 +26,7 @@ mod verification;
 pub use admission::Connection;
 pub use attempt::{Needed, Outcome, Proof};
 pub use door::{Access, AccessParts};
-pub use grant::{Grant, OpenError};
+pub use grant::Grant;
 pub use refusal::{Refusal, RefusalReason};
 pub use sign_in::SignIn;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info};
 
 use super::below::{Answer, Door, Entered, Gate};
 use super::connection::{Client, Facts};
@@ -15,7 +15,7 @@ use super::control::{Command, Input, Over, Wire};
 use super::reply::Reply;
 use super::session::Member;
 use super::verbs::{self, Argument, Verb};
-use crate::access::{Access, Connection, OpenError, Outcome, Proof, Refusal, RefusalReason, SignIn};
+use crate::access::{Access, Connection, Outcome, Proof, Refusal, SignIn};
 use crate::domain::{NameEncoding, Secret};
 
 /// The product's gate.
@@ -44,28 +44,19 @@ impl Door for AccessDoor {
                     Ok((session, tree)) => {
                         Answer::Entered(Entered { presence: Arc::new(session), tree: Arc::new(tree) })
                     }
-                    Err(problem) => not_opened(&problem),
+                    Err(refusal) => Answer::from(refusal),
                 },
                 Outcome::MoreNeeded(_) => Answer::KeyNeeded,
-                Outcome::Refused(Refusal { reason, end_connection }) => Answer::Refused { reason, end_connection },
+                Outcome::Refused(refusal) => Answer::from(refusal),
             }
         })
     }
 }
 
-/// The sign-in was right, the session could not be opened: trying again on this connection will not help.
-fn not_opened(problem: &OpenError) -> Answer {
-    let reason = match problem {
-        OpenError::Limit(limit) => {
-            warn!(%limit, "Refused a session over FTP: {limit}");
-            RefusalReason::TooManySessions
-        }
-        OpenError::Tree(problem) => {
-            error!(%problem, "Could not open the folders of a login: {problem}");
-            RefusalReason::Unavailable
-        }
-    };
-    Answer::Refused { reason, end_connection: true }
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused { reason: refusal.reason, end_connection: refusal.end_connection }
+    }
 }
 
 /// A private connection on which nobody has signed in yet.

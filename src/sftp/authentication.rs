@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use russh::keys::Algorithm;
 use russh::server::Auth;
 use russh::{MethodKind, MethodSet};
-use tracing::{debug, error, warn};
+use tracing::debug;
 
-use crate::access::{Needed, OpenError, Outcome, Proof, RefusalReason, SignIn};
+use crate::access::{Needed, Outcome, Proof, Refusal, SignIn};
 use crate::domain::PublicKey;
 use crate::vfs::SessionTree;
 
@@ -39,33 +39,18 @@ impl Door for AccessDoor {
         match self.sign_in.attempt(login, proof).await {
             Outcome::Granted(grant) => match grant.open().await {
                 Ok((session, tree)) => Answer::Entered(Entered { presence: std::sync::Arc::new(session), tree }),
-                Err(problem) => not_opened(login, &problem),
+                Err(refusal) => Answer::from(refusal),
             },
             Outcome::MoreNeeded(needed) => Answer::MoreNeeded(needed),
-            Outcome::Refused(refusal) => {
-                Answer::Refused { reason: refusal.reason, end_connection: refusal.end_connection }
-            }
+            Outcome::Refused(refusal) => Answer::from(refusal),
         }
     }
 }
 
-/// The sign-in was right, the session could not be opened: trying again on this connection will not help.
-fn not_opened(login: &str, problem: &OpenError) -> Answer<SessionTree> {
-    let reason = match problem {
-        OpenError::Limit(limit) => {
-            warn!(login, %limit, "Refused a session over SFTP: {limit}");
-            RefusalReason::TooManySessions
-        }
-        OpenError::AccountChanged => {
-            warn!(login, "Refused a session over SFTP: {problem}");
-            RefusalReason::Unavailable
-        }
-        OpenError::Tree(problem) => {
-            error!(login, %problem, "Could not open the folders of a login: {problem}");
-            RefusalReason::Unavailable
-        }
-    };
-    Answer::Refused { reason, end_connection: true }
+impl<T> From<Refusal> for Answer<T> {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused { reason: refusal.reason, end_connection: refusal.end_connection }
+    }
 }
 
 /// The methods by which what is still missing can be shown.

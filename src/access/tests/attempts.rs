@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 
 use super::world::{World, connection, key, password, refusal};
+use crate::access::grant::OpenError;
 use crate::access::records::Record;
-use crate::access::{OpenError, Outcome, Refusal, RefusalReason};
+use crate::access::{Outcome, Refusal, RefusalReason};
 use crate::domain::{AccountState, CredentialKind};
 use crate::sessions::{EndReason, Opening};
 
@@ -201,7 +202,7 @@ async fn a_grant_whose_files_cannot_be_mounted_leaves_no_session_behind() {
     sign_in.set_client("OpenSSH_9.9");
     let Outcome::Granted(grant) = sign_in.attempt("PAIE-acme", password("right")).await else { panic!() };
     assert_eq!((grant.login().as_str(), grant.client()), ("paie-acme", "OpenSSH_9.9"));
-    assert!(matches!(grant.open().await, Err(OpenError::Tree(_))));
+    assert!(matches!(grant.try_open().await, Err(OpenError::Tree(_))));
     assert!(world.registry.list().is_empty());
 }
 
@@ -220,7 +221,7 @@ async fn a_sign_in_that_looked_before_a_change_opens_no_session_after_it() {
     world.registry.disconnect_account(account, EndReason::AccountChanged);
     drop(closed);
     let Outcome::Granted(grant) = running.await else { panic!("it was right when it was looked at") };
-    assert!(matches!(grant.open().await, Err(OpenError::AccountChanged)));
+    assert!(matches!(grant.try_open().await, Err(OpenError::AccountChanged)));
     assert!(world.registry.list().is_empty());
 }
 
