@@ -125,17 +125,19 @@ impl View {
             let place = DiskPath::staged(self.account, id);
             let file = core.backend.reopen_file(&place);
             return match file {
-                Ok(file) => Ok(self.show(id, path, file)),
+                Ok(file) => {
+                    // From here on its data is not synced any more.
+                    let line = Line::Opened(self.opened(path));
+                    line.append(core.backend.as_ref(), &DiskPath::sidecar(self.account, id), true)
+                        .inspect_err(|_| self.put_back(path, id))?;
+                    Ok(self.show(id, path, file))
+                }
                 Err(error) => {
                     // Lost when its data is; else as it was.
                     if error.kind() == io::ErrorKind::NotFound {
                         core.remove_staged(self.account, id);
                     } else {
-                        let now = core.now();
-                        let since = core.backend.stat(&place).map_or(now, |stat| cut_at(stat.modified, now));
-                        for older in core.uploads.restore(self.account, path.clone(), id, since) {
-                            core.remove_staged(self.account, older);
-                        }
+                        self.put_back(path, id);
                     }
                     Err(error.into())
                 }
@@ -173,15 +175,30 @@ impl View {
             }
             made => made?,
         };
-        let opened = Opened {
+        Line::Opened(self.opened(path)).create(backend, &DiskPath::sidecar(self.account, id))?;
+        Ok(file)
+    }
+
+    /// The line that says whose upload it is.
+    fn opened(&self, path: &VirtualPath) -> Opened {
+        Opened {
             instance: self.instance,
             account: self.account,
             path: path.clone(),
             started: self.core.now(),
             actor: self.actor.clone(),
-        };
-        Line::Opened(opened).create(backend, &DiskPath::sidecar(self.account, id))?;
-        Ok(file)
+            era: self.core.backend.era(),
+        }
+    }
+
+    /// An incomplete upload that was taken over in vain.
+    fn put_back(&self, path: &VirtualPath, id: UploadId) {
+        let now = self.core.now();
+        let place = DiskPath::staged(self.account, id);
+        let since = self.core.backend.stat(&place).map_or(now, |stat| cut_at(stat.modified, now));
+        for older in self.core.uploads.restore(self.account, path.clone(), id, since) {
+            self.core.remove_staged(self.account, older);
+        }
     }
 
     fn show(&self, id: UploadId, path: &VirtualPath, file: Arc<dyn OpenFile>) -> Arc<Staged> {

@@ -1,6 +1,6 @@
 //! How a staged upload becomes a file: whole or not at all, and durable before anyone is told.
 //!
-//! 1. the data is synced,
+//! 1. the data is synced, and so is its name in staging,
 //! 2. a durable *intent* says what is about to happen,
 //! 3. the staged file is renamed into place,
 //! 4. the target's folder is synced,
@@ -8,7 +8,9 @@
 //! 6. the intent goes.
 //!
 //! A crash before 3 leaves staged data with an intent: rolled back to an incomplete upload. A crash after 3 leaves an
-//! intent whose data has left staging: the file is in place, so it is recorded (again: records are idempotent by id).
+//! intent whose data has left staging: the file is in place, so it is recorded (again: records are idempotent by id). That
+//! conclusion is why the name in staging must last before there is an intent: else a loss of power could take the name
+//! and leave the intent, and a file would be recorded that never was.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,6 +95,7 @@ impl Inner {
         let stat = staged.file.stat()?;
         let replaced = self.view.whole(&staged.path)?.is_some();
         staged.file.sync()?;
+        core.backend.sync_folder(&DiskPath::staging_of(staged.account))?;
         let now = core.now();
         let intent = Intent {
             event: EventId::new(now, core.random.as_ref()),
@@ -110,7 +113,6 @@ impl Inner {
         };
         let sidecar = DiskPath::sidecar(staged.account, staged.id);
         Line::Intent(Box::new(intent.clone())).append(core.backend.as_ref(), &sidecar, true)?;
-        core.backend.sync_folder(&DiskPath::staging_of(staged.account))?;
         Ok((intent, stat))
     }
 

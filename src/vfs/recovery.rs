@@ -11,7 +11,7 @@ use super::backend::Backend;
 use super::ledger::Publication;
 use super::places::{DiskPath, trashed_at};
 use super::publisher::{drop_intent, record};
-use super::sidecar::{Line, Sidecar, staging_name};
+use super::sidecar::{Intent, Line, Sidecar, staging_name};
 use super::storage::{Core, PROBE, Recovery, Sweep, blocking};
 use super::uploads::{cut_at, expiry};
 
@@ -87,6 +87,8 @@ impl Core {
 
     fn rebuild(&self) -> Result<Recovery, VfsError> {
         let mut recovery = Recovery::default();
+        // What a killed gateway did and did not sync is seen now, and what is built on it must not outlast it.
+        self.backend.sync_all()?;
         for name in names_in(self.backend.as_ref(), &DiskPath::staging())? {
             // Nobody probes yet: this one was interrupted.
             if name.ends_with(PROBE) {
@@ -118,22 +120,23 @@ impl Core {
             self.remove_staged(account, upload);
             return Ok(());
         };
-        match (found.data, sidecar.intent) {
-            (None, Some(intent)) => self.uploads.pend(upload, intent.publication()),
+        match (found.data, &sidecar.intent) {
+            (None, Some(intent)) => self.uploads.pend(upload, intent.clone().publication()),
             (None, None) => self.remove_staged(account, upload),
+            (Some(_), Some(intent)) if self.is_in_place(upload, intent)? => {
+                self.backend.remove_file(&DiskPath::staged(account, upload))?;
+                self.uploads.pend(upload, intent.clone().publication());
+            }
             (Some(modified), intent) => {
                 recovery.rolled_back += usize::from(intent.is_some());
-                if !sidecar.opened.actor.is_login() {
-                    self.remove_staged(account, upload);
-                    return Ok(());
-                }
-                if self.backend.stat(&DiskPath::staged(account, upload))?.size == 0 {
-                    self.remove_staged(account, upload);
-                    return Ok(());
-                }
+                let sound = self.drop_what_was_lost(account, upload, &sidecar)?;
                 if intent.is_some() {
                     // Else it would come true should this upload be discarded one day and its data vanish first.
                     Line::Withdrawn.append(self.backend.as_ref(), &place, true)?;
+                }
+                if sound == 0 || !sidecar.opened.actor.is_login() {
+                    self.remove_staged(account, upload);
+                    return Ok(());
                 }
                 recovery.incomplete += 1;
                 let since = cut_at(modified, self.now());
@@ -144,6 +147,26 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// Whether the target of an intent is the staged file itself: power was lost when the new name was on the disk and
+    /// the old one not yet off it.
+    fn is_in_place(&self, upload: UploadId, intent: &Intent) -> Result<bool, VfsError> {
+        let staged = self.backend.stat(&DiskPath::staged(intent.account, upload))?;
+        let target = DiskPath::of(intent.instance, intent.account, &intent.path);
+        Ok(self.backend.stat(&target).is_ok_and(|target| target.unique == staged.unique))
+    }
+
+    /// Leaves what is as the client sent it; answers how much that is.
+    fn drop_what_was_lost(&self, account: AccountId, upload: UploadId, sidecar: &Sidecar) -> Result<u64, VfsError> {
+        let file = self.backend.reopen_file(&DiskPath::staged(account, upload))?;
+        let size = file.stat()?.size;
+        let sound = sidecar.sound(size, &self.backend.era());
+        if sound < size {
+            tracing::warn!(%upload, lost = size - sound, "A loss of power took bytes of an incomplete upload");
+            file.set_size(sound)?;
+        }
+        Ok(sound)
     }
 
     fn sweep(&self) -> Result<Sweep, VfsError> {

@@ -28,6 +28,10 @@ pub(super) enum Line {
         path: VirtualPath,
     },
     Intent(Box<Intent>),
+    /// It was cut short, and the first so many bytes of its data are synced.
+    Kept {
+        bytes: u64,
+    },
     /// The publication failed before the file was visible: the upload is incomplete again.
     Withdrawn,
 }
@@ -40,6 +44,9 @@ pub(super) struct Opened {
     pub(super) path: VirtualPath,
     pub(super) started: Timestamp,
     pub(super) actor: Actor,
+    /// The backend's era in which it receives data that nothing syncs.
+    #[serde(default)]
+    pub(super) era: String,
 }
 
 /// Everything that the record of the publication will say, and which file it is.
@@ -85,6 +92,8 @@ pub(super) struct Sidecar {
     pub(super) opened: Opened,
     /// The intent that nothing ended.
     pub(super) intent: Option<Intent>,
+    /// How much of the data is synced for sure.
+    kept: u64,
 }
 
 impl Sidecar {
@@ -92,17 +101,32 @@ impl Sidecar {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
         let Some(Line::Opened(opened)) = lines.next() else { return None };
-        let mut sidecar = Self { opened, intent: None };
+        let mut sidecar = Self { opened, intent: None, kept: 0 };
         for line in lines {
             sidecar.intent = None;
             match line {
-                Line::Opened(again) => sidecar.opened = again,
+                Line::Opened(again) => {
+                    sidecar.opened = again;
+                    sidecar.kept = 0;
+                }
                 Line::Moved { path } => sidecar.opened.path = path,
-                Line::Intent(intent) => sidecar.intent = Some(*intent),
+                Line::Intent(intent) => {
+                    // Written after the data was synced.
+                    sidecar.kept = intent.bytes;
+                    sidecar.intent = Some(*intent);
+                }
+                Line::Kept { bytes } => sidecar.kept = bytes,
                 Line::Withdrawn => {}
             }
         }
         Some(sidecar)
+    }
+
+    /// How much of `size` bytes of data is as the client sent it. Without a loss of power since they came that is all
+    /// of them; else a client that resumed at their end would put good data behind bytes that never reached the disk.
+    pub(super) fn sound(&self, size: u64, era: &str) -> u64 {
+        let nothing_was_lost = !era.is_empty() && self.opened.era == era;
+        if nothing_was_lost { size } else { size.min(self.kept) }
     }
 
     pub(super) fn read(backend: &dyn Backend, path: &DiskPath) -> io::Result<Option<Self>> {
@@ -165,6 +189,7 @@ mod tests {
             path: VirtualPath::parse("/in/a.csv").unwrap(),
             started: now,
             actor: Actor::Operator { name: String::from("payroll") },
+            era: String::from("this one"),
         }
     }
 
@@ -197,6 +222,19 @@ mod tests {
         assert!(has_intent(&[Line::Opened(opened()), intent()]));
         assert!(!has_intent(&[Line::Opened(opened()), intent(), Line::Withdrawn]));
         assert!(has_intent(&[Line::Opened(opened()), intent(), Line::Withdrawn, intent()]));
+    }
+
+    #[test]
+    fn after_a_loss_of_power_only_synced_data_counts() {
+        let sound = |lines: &[Line], era: &str| Sidecar::parse(&text(lines)).unwrap().sound(10, era);
+        assert_eq!(sound(&[Line::Opened(opened())], "this one"), 10);
+        assert_eq!(sound(&[Line::Opened(opened())], "the next"), 0);
+        assert_eq!(sound(&[Line::Opened(opened()), Line::Kept { bytes: 7 }], "the next"), 7);
+        assert_eq!(sound(&[Line::Opened(opened()), intent(), Line::Withdrawn], "the next"), 3);
+        let continued = [Line::Opened(opened()), Line::Kept { bytes: 7 }, Line::Opened(opened())];
+        assert_eq!(sound(&continued, "the next"), 0);
+        let unknown = Opened { era: String::new(), ..opened() };
+        assert_eq!(sound(&[Line::Opened(unknown)], ""), 0, "an era that is not known is no era");
     }
 
     #[test]

@@ -8,6 +8,8 @@ use crate::domain::{EventId, FolderId, Rights, Timestamp, TransferId, UploadId};
 
 use super::backend::Times;
 use super::ledger::{TransferNote, TransferOutcome};
+use super::places::DiskPath;
+use super::sidecar::Line;
 use super::storage::blocking;
 use super::uploads::Staged;
 use super::view::View;
@@ -276,22 +278,42 @@ impl Inner {
 
     /// Blocking: ends it without publishing.
     pub(super) fn end_cut(&self, reason: &str) {
+        // Before another session may continue it: both would write to the sidecar.
+        if let Err(error) = self.make_last() {
+            tracing::warn!(upload = %self.staged.id, %error, "An upload that was cut short would not outlast a loss of power");
+        }
         let give_way = self.leave_index();
         self.note_cut(reason);
         self.remove_files(&give_way);
     }
 
-    /// Turns the upload into the login's incomplete one, or gives it up: an operator's, and one that received nothing
-    /// (a copy that nobody changed says no more than what it was copied from). Answers the uploads whose files go.
+    /// Turns the upload into the login's incomplete one, or gives it up. Answers the uploads whose files go.
     fn leave_index(&self) -> Vec<UploadId> {
         let (core, staged) = (&self.view.core, &self.staged);
-        let received = self.continued || self.changed.load(Ordering::Acquire);
-        if self.view.actor.is_login() && received && self.drop_what_failed() {
+        if self.is_worth_keeping() && self.drop_what_failed() {
             core.uploads.keep(staged, core.now())
         } else {
             core.uploads.discard(staged);
             vec![staged.id]
         }
+    }
+
+    /// What was received of a login's upload is to outlast a loss of power.
+    fn make_last(&self) -> io::Result<()> {
+        if !self.is_worth_keeping() || !self.drop_what_failed() {
+            return Ok(());
+        }
+        let (backend, staged) = (self.view.core.backend.as_ref(), &self.staged);
+        staged.file.sync()?;
+        let bytes = staged.file.stat()?.size;
+        Line::Kept { bytes }.append(backend, &DiskPath::sidecar(staged.account, staged.id), true)?;
+        backend.sync_folder(&DiskPath::staging_of(staged.account))
+    }
+
+    /// An operator's upload is given up, and so is one that received nothing (a copy that nobody changed says no more
+    /// than what it was copied from).
+    fn is_worth_keeping(&self) -> bool {
+        self.view.actor.is_login() && (self.continued || self.changed.load(Ordering::Acquire))
     }
 
     /// Leaves only what is as the client sent it; answers whether that is anything.

@@ -35,14 +35,21 @@ const REMOVAL_DEPTH: usize = 128;
 /// Files below one directory.
 pub(in crate::vfs) struct LocalBackend {
     top: OwnedFd,
+    era: String,
 }
+
+/// Where the kernel tells one start of the machine from the next.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 impl LocalBackend {
     /// Makes the directory when it is missing (mode 0700) and holds it open.
     pub(in crate::vfs) fn open(directory: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let backend = Self { top: fs::open(directory, flags, Mode::empty())? };
+        // Where the kernel does not say, every start of the gateway counts as one of the machine: the empty era is
+        // never the same as another.
+        let era = std::fs::read_to_string(BOOT_ID).map(|id| id.trim().to_owned()).unwrap_or_default();
+        let backend = Self { top: fs::open(directory, flags, Mode::empty())?, era };
         match backend.resolve(".", OFlags::PATH, Mode::empty()) {
             Err(error) if error.raw_os_error() == Some(Errno::NOSYS.raw_os_error()) => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
@@ -110,6 +117,14 @@ impl LocalBackend {
 }
 
 impl Backend for LocalBackend {
+    fn era(&self) -> String {
+        self.era.clone()
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        Ok(fs::syncfs(&self.top)?)
+    }
+
     fn open_file(&self, path: &DiskPath) -> io::Result<Arc<dyn OpenFile>> {
         Ok(Arc::new(self.open_regular(path, OFlags::RDONLY)?))
     }

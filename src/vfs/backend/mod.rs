@@ -43,6 +43,11 @@ impl Times {
 
 /// A place to keep files.
 pub(super) trait Backend: Send + Sync + 'static {
+    /// Names the time since power was last lost (or the machine last started, which is the same to a disk): while it
+    /// is the same, what was written is there, synced or not.
+    fn era(&self) -> String;
+    /// Makes everything last.
+    fn sync_all(&self) -> io::Result<()>;
     /// Opens a file for reading. A folder is an error of kind `IsADirectory`.
     fn open_file(&self, path: &DiskPath) -> io::Result<Arc<dyn OpenFile>>;
     /// Opens a file that is there for reading and writing.

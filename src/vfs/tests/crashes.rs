@@ -33,6 +33,12 @@ impl Dying {
 }
 
 impl Backend for Dying {
+    fn era(&self) -> String {
+        self.disk.era()
+    }
+    fn sync_all(&self) -> io::Result<()> {
+        self.disk.sync_all()
+    }
     fn open_file(&self, path: &DiskPath) -> io::Result<Arc<dyn OpenFile>> {
         self.file(self.disk.open_file(path))
     }

@@ -5,6 +5,8 @@ mod crashes;
 mod escapes;
 mod housekeeping;
 mod incomplete;
+mod power;
+mod recording;
 mod rights;
 
 use std::path::{Path, PathBuf};

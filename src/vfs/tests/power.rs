@@ -1,0 +1,450 @@
+//! Power is lost at every step of everything that changes files, in every way that [`super::recording`] knows; what a
+//! fresh start makes of the rest must be what was acknowledged, with at most the one thing that was under way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::places::DiskPath;
+use super::recording::{Fate, Machine, Medium, Outcome, Recording};
+use super::*;
+
+/// Something that a login, or an operator where it says so, does.
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    Put(&'static str, &'static str),
+    /// Writes over the beginning of what is there, without truncating it.
+    Update(&'static str, &'static str),
+    OperatorPut(&'static str, &'static str),
+    OperatorRemove(&'static str),
+    /// Sends so much and loses the connection.
+    Cut(&'static str, &'static str),
+    /// Sends what is missing of this.
+    Resume(&'static str, &'static str),
+    Discard(&'static str),
+    Rename(&'static str, &'static str),
+    Remove(&'static str),
+    MakeFolder(&'static str),
+    RemoveFolder(&'static str),
+    MoveFolder(&'static str, &'static str),
+}
+
+use Act::*;
+
+/// What is published, and what is on record about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct World {
+    /// Contents by path; `None` for a folder.
+    files: BTreeMap<String, Option<String>>,
+    /// Path and length of each publication, in no order.
+    records: BTreeSet<(String, u64)>,
+}
+
+impl World {
+    fn publish(&mut self, at: &str, content: &str) {
+        self.files.insert(at.to_owned(), Some(content.to_owned()));
+        self.records.insert((at.to_owned(), content.len() as u64));
+    }
+
+    fn after(&self, act: Act) -> Self {
+        let mut world = self.clone();
+        match act {
+            Put(at, content) | Resume(at, content) => world.publish(at, content),
+            OperatorPut(at, content) => {
+                for folder in Self::folders_above(at) {
+                    world.files.entry(folder).or_insert(None);
+                }
+                world.publish(at, content);
+            }
+            Update(at, start) => {
+                let old = world.files[at].clone().unwrap();
+                let rest = old.get(start.len()..).unwrap_or_default().to_owned();
+                world.publish(at, &format!("{start}{rest}"));
+            }
+            Cut(..) | Discard(_) => {}
+            Remove(at) | OperatorRemove(at) | RemoveFolder(at) => {
+                world.files.remove(at);
+            }
+            MakeFolder(at) => {
+                world.files.insert(at.to_owned(), None);
+            }
+            Rename(from, to) | MoveFolder(from, to) => {
+                for (path, content) in self.below(from) {
+                    world.files.remove(&path);
+                    world.files.insert(path.replacen(from, to, 1), content);
+                }
+            }
+        }
+        world
+    }
+
+    /// While it is under way: a rename may have given the new name and not yet taken the old one, an operator's upload
+    /// may have made some of the folders on its way.
+    fn during(&self, act: Act) -> Vec<Self> {
+        let mut worlds = vec![self.clone(), self.after(act)];
+        if let Rename(from, to) | MoveFolder(from, to) = act {
+            let mut both = self.after(Rename(from, to));
+            both.files.extend(self.below(from));
+            worlds.push(both);
+        }
+        if let OperatorPut(at, _) = act {
+            let mut world = self.clone();
+            for folder in Self::folders_above(at) {
+                world.files.entry(folder).or_insert(None);
+                worlds.push(world.clone());
+            }
+        }
+        worlds
+    }
+
+    /// From the outermost in.
+    fn folders_above(at: &str) -> Vec<String> {
+        let ends = at.match_indices('/').map(|(end, _)| end).filter(|end| *end > 0);
+        ends.map(|end| at[..end].to_owned()).collect()
+    }
+
+    fn below(&self, at: &str) -> Vec<(String, Option<String>)> {
+        let is_below = |path: &str| path == at || path.starts_with(&format!("{at}/"));
+        self.files.iter().filter(|(path, _)| is_below(path)).map(|(p, c)| (p.clone(), c.clone())).collect()
+    }
+}
+
+/// Durable when it answers, as it says; the machine may lose power before and after.
+struct LastingLedger {
+    machine: Arc<Machine>,
+    records: Mutex<Vec<Publication>>,
+}
+
+impl Ledger for LastingLedger {
+    fn published(&self, publication: Publication) -> BoxFuture<'_, Result<(), LedgerError>> {
+        let no_power = |error: std::io::Error| LedgerError(error.to_string());
+        Box::pin(async move {
+            self.machine.step().map_err(no_power)?;
+            let mut records = self.records.lock().unwrap();
+            if !records.iter().any(|known| known.event == publication.event) {
+                records.push(publication);
+            }
+            drop(records);
+            self.machine.step().map_err(no_power)
+        })
+    }
+
+    fn noted(&self, _: TransferNote) {}
+}
+
+/// What is there between two starts.
+#[derive(Clone)]
+struct Rest {
+    medium: Medium,
+    records: Vec<Publication>,
+}
+
+/// The account of these tests; the same in every life.
+struct Account {
+    owner: TreeOwner,
+    clock: Arc<ManualClock>,
+}
+
+/// One life of the gateway.
+struct Life<'a> {
+    account: &'a Account,
+    machine: Arc<Machine>,
+    ledger: Arc<LastingLedger>,
+}
+
+impl Account {
+    fn new() -> Self {
+        let now = Timestamp::from_seconds(1_795_456_800);
+        let (instance, account) = (InstanceId::new(now, &OsRandom), AccountId::new(now, &OsRandom));
+        let folder = |at| RemoteFolder {
+            id: FolderId::new(now, &OsRandom),
+            account,
+            name: FolderName::parse("folder").unwrap(),
+            path: path(at),
+            rights: Rights::all(),
+        };
+        let owner = TreeOwner { instance, account, folders: ["/in", "/out"].map(folder).to_vec() };
+        Self { owner, clock: Arc::new(ManualClock::at(now)) }
+    }
+
+    fn live(&self, rest: &Rest, ends_at: usize) -> Life<'_> {
+        let machine = Machine::start(rest.medium.clone(), ends_at);
+        let records = Mutex::new(rest.records.clone());
+        let ledger = Arc::new(LastingLedger { machine: Arc::clone(&machine), records });
+        Life { account: self, machine, ledger }
+    }
+
+    fn world(&self, rest: &Rest) -> World {
+        let top = DiskPath::of(self.owner.instance, self.owner.account, &VirtualPath::root());
+        let tree = rest.medium.tree(&top).into_iter().filter(|(path, _)| !path.is_empty());
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let records = rest.records.iter().map(|record| (record.path.to_string(), record.bytes)).collect();
+        World { files: tree.map(|(path, content)| (path, content.map(text))).collect(), records }
+    }
+}
+
+impl Life<'_> {
+    async fn start(&self) -> Result<Arc<Storage>, VfsError> {
+        let backend = Arc::new(Recording(Arc::clone(&self.machine)));
+        let (ledger, clock) = (Arc::clone(&self.ledger) as _, Arc::clone(&self.account.clock) as _);
+        let storage = Storage::over(backend, &settings(Path::new("/")), ledger, clock, Arc::new(OsRandom))?;
+        storage.recover().await?;
+        Ok(storage)
+    }
+
+    async fn login(&self, storage: &Arc<Storage>) -> Result<SessionTree, VfsError> {
+        let actor = Actor::Login {
+            session: SessionId::new(self.account.clock.now(), &OsRandom),
+            login: LoginName::parse("acme-payroll").unwrap(),
+            connection_type: ConnectionType::Sftp,
+            address: "192.0.2.7".parse().unwrap(),
+        };
+        SessionTree::mount(storage, self.account.owner.clone(), actor).await
+    }
+
+    /// Starts and does these until power is lost; answers how many were acknowledged.
+    async fn run(&self, acts: &[Act]) -> usize {
+        let Ok(storage) = self.start().await else { return 0 };
+        let Ok(login) = self.login(&storage).await else { return 0 };
+        let mut acknowledged = 0;
+        for act in acts {
+            if let Err(error) = self.perform(*act, &storage, &login).await {
+                assert!(self.machine.wreck().is_some(), "{act:?} fails with power: {error:?}");
+                break;
+            }
+            acknowledged += 1;
+        }
+        acknowledged
+    }
+
+    async fn perform(&self, act: Act, storage: &Arc<Storage>, login: &SessionTree) -> Result<(), VfsError> {
+        let TreeOwner { instance, account, .. } = self.account.owner;
+        let owner = self.account.owner.clone();
+        let operator = OperatorTree::mount(storage, owner, Actor::Operator { name: String::from("payroll-import") });
+        self.account.clock.advance(Duration::from_millis(10));
+        match act {
+            Put(at, content) => put(login, at, content).await.map(drop),
+            Update(at, start) => {
+                let upload = login.open_write(&path(at), CONTINUE).await?;
+                upload.write_at(0, start.as_bytes())?;
+                upload.publish().await.map(drop)
+            }
+            OperatorPut(at, content) => {
+                let upload = operator.await?.open_write(&path(at), START_NEW).await?;
+                upload.write_at(0, content.as_bytes())?;
+                upload.publish().await.map(drop)
+            }
+            OperatorRemove(at) => operator.await?.remove_file(&path(at)).await,
+            Cut(at, content) => {
+                let upload = login.open_write(&path(at), START_NEW).await?;
+                upload.write_at(0, content.as_bytes())?;
+                upload.cut(CutReason::ConnectionLost).await;
+                self.machine.step().map_err(VfsError::Storage)
+            }
+            Resume(at, content) => {
+                let upload = login.open_write(&path(at), CONTINUE).await?;
+                let sent = usize::try_from(upload.metadata()?.size).unwrap();
+                upload.write_at(sent as u64, content.get(sent..).unwrap_or_default().as_bytes())?;
+                upload.publish().await.map(drop)
+            }
+            Discard(at) => login.remove_file(&path(at)).await,
+            Rename(from, to) => login.rename(&path(from), &path(to), Replace::Allow).await,
+            Remove(at) => login.remove_file(&path(at)).await,
+            MakeFolder(at) => login.make_folder(&path(at)).await,
+            RemoveFolder(at) => login.remove_folder(&path(at)).await,
+            MoveFolder(from, to) => storage.move_folder(instance, account, &path(from), &path(to)).await,
+        }
+    }
+
+    /// What is left when its power comes back as `outcome` says.
+    fn rest(&self, outcome: &Outcome) -> Rest {
+        let medium = self.machine.wreck().unwrap_or_else(|| self.machine.medium());
+        Rest { medium: medium.after_the_loss(outcome), records: self.ledger.records.lock().unwrap().clone() }
+    }
+}
+
+/// Splitmix64, for choices that are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn fate(&mut self) -> Fate {
+        [Fate::Old, Fate::New, Fate::Zeros, Fate::Torn][(self.next() % 4) as usize]
+    }
+
+    fn outcome(&mut self, (changes, files): (usize, usize)) -> Outcome {
+        let changes = (0..changes).map(|_| self.next().is_multiple_of(2)).collect();
+        Outcome { changes, files: (0..files).map(|_| self.fate()).collect() }
+    }
+}
+
+/// Nothing, everything, each alone, all but each, and some at random.
+fn outcomes(unsynced: (usize, usize), dice: &mut Dice) -> Vec<Outcome> {
+    let (changes, files) = unsynced;
+    let whole = |survives: bool, fate: Fate| Outcome { changes: vec![survives; changes], files: vec![fate; files] };
+    let mut outcomes = few_outcomes(unsynced, dice);
+    outcomes.extend([whole(true, Fate::Zeros), whole(true, Fate::Torn), whole(true, Fate::Old)]);
+    for one in 0..changes {
+        for (others, fate) in [(false, Fate::Old), (true, Fate::New), (true, Fate::Zeros)] {
+            let mut outcome = whole(others, fate);
+            outcome.changes[one] = !others;
+            outcomes.push(outcome);
+        }
+    }
+    for one in 0..files {
+        for (others, fate) in [(Fate::Old, Fate::New), (Fate::New, Fate::Old), (Fate::New, Fate::Torn)] {
+            let mut outcome = whole(true, others);
+            outcome.files[one] = fate;
+            outcomes.push(outcome);
+        }
+    }
+    outcomes.extend((0..5).map(|_| dice.outcome(unsynced)));
+    outcomes
+}
+
+/// Nothing, everything, and something.
+fn few_outcomes(unsynced: (usize, usize), dice: &mut Dice) -> Vec<Outcome> {
+    let whole = |survives: bool, fate: Fate| Outcome {
+        changes: vec![survives; unsynced.0],
+        files: vec![fate; unsynced.1],
+    };
+    vec![whole(false, Fate::Old), whole(true, Fate::New), dice.outcome(unsynced)]
+}
+
+/// Loses power at each step of these acts, in many ways; starts again, loses power at each step of that start too.
+async fn lose_power_at_each_step(setup: &[Act], acts: &[Act]) {
+    let account = Account::new();
+    let nothing = Rest { medium: Medium::new(), records: Vec::new() };
+    let first = account.live(&nothing, usize::MAX);
+    assert_eq!(first.run(setup).await, setup.len());
+    let mut before = Rest { medium: first.machine.medium(), records: first.ledger.records.lock().unwrap().clone() };
+    before.medium.settle();
+
+    let mut dice = Dice(0x6c75_6363_61);
+    for step in 0.. {
+        let life = account.live(&before, step);
+        let acknowledged = life.run(acts).await;
+        let is_over = life.machine.wreck().is_none();
+        let mut worlds = vec![account.world(&before)];
+        for act in &acts[..acknowledged] {
+            worlds = vec![worlds[0].after(*act)];
+        }
+        if let Some(under_way) = acts.get(acknowledged) {
+            worlds = worlds[0].during(*under_way);
+        }
+        let unsynced = life.machine.wreck().unwrap_or_else(|| life.machine.medium()).unsynced();
+        for outcome in outcomes(unsynced, &mut dice) {
+            let case = format!("step {step}, {acknowledged} of {acts:?} acknowledged, {outcome:?}");
+            check(&account, &life.rest(&outcome), &worlds, acts, &case).await;
+        }
+        for outcome in few_outcomes(unsynced, &mut dice) {
+            lose_power_in_the_start(&account, &life.rest(&outcome), &worlds, acts, step, &mut dice).await;
+        }
+        if is_over {
+            assert_eq!(acknowledged, acts.len());
+            return;
+        }
+    }
+}
+
+async fn lose_power_in_the_start(
+    account: &Account,
+    rest: &Rest,
+    worlds: &[World],
+    acts: &[Act],
+    first: usize,
+    dice: &mut Dice,
+) {
+    for step in 0.. {
+        let life = account.live(rest, step);
+        let _ = life.start().await;
+        let Some(wreck) = life.machine.wreck() else { return };
+        for outcome in few_outcomes(wreck.unsynced(), dice) {
+            let case = format!("step {first} of {acts:?}, then step {step} of the start, {outcome:?}");
+            check(account, &life.rest(&outcome), worlds, acts, &case).await;
+        }
+    }
+}
+
+/// A fresh start over what is left shows one of these worlds, and can be worked on.
+async fn check(account: &Account, rest: &Rest, worlds: &[World], acts: &[Act], case: &str) {
+    let life = account.live(rest, usize::MAX);
+    let storage = life.start().await.unwrap_or_else(|error| panic!("{case}: no start: {error:?}"));
+    let rest_of = |life: &Life| Rest {
+        medium: life.machine.medium(),
+        records: life.ledger.records.lock().unwrap().clone(),
+    };
+    let world = account.world(&rest_of(&life));
+    assert!(worlds.contains(&world), "{case}:\nfound    {world:?}\nexpected {worlds:?}");
+
+    // What was cut short is as the client sent it, so that it can be continued.
+    let login = life.login(&storage).await.unwrap();
+    for act in acts {
+        if let Cut(at, sent) | Put(at, sent) | Resume(at, sent) = act
+            && login.stat(&path(at)).await.is_ok_and(|metadata| metadata.incomplete)
+        {
+            let options = WriteOptions { read: true, ..CONTINUE };
+            // Its folder may be gone.
+            let Ok(upload) = login.open_write(&path(at), options).await else {
+                login.remove_file(&path(at)).await.unwrap();
+                continue;
+            };
+            let mut bytes = vec![0; 64];
+            let length = upload.read_at(0, &mut bytes).unwrap();
+            let kept = String::from_utf8_lossy(&bytes[..length]).into_owned();
+            let sources = acts.iter().filter_map(|act| match act {
+                Cut(path, sent) | Put(path, sent) | Resume(path, sent) if path == at => Some(sent),
+                _ => None,
+            });
+            let mut sources = sources.chain([sent]);
+            assert!(sources.any(|sent| sent.starts_with(&kept)), "{case}: kept {kept:?} of an upload to {at}");
+            upload.cut(CutReason::Aborted).await;
+            login.remove_file(&path(at)).await.unwrap();
+        }
+    }
+    assert_eq!(storage.sweep().await.unwrap().orphans, 0, "{case}");
+    let staging = rest_of(&life).medium.tree(&DiskPath::staging_of(account.owner.account));
+    let left: Vec<_> = staging.keys().filter(|name| !name.is_empty()).collect();
+    assert!(left.is_empty(), "{case}: {left:?} is left in staging");
+    // The next start finds nothing to do.
+    drop(storage);
+    let world = account.world(&rest_of(&life));
+    let next = account.live(&rest_of(&life), usize::MAX);
+    next.start().await.unwrap();
+    assert_eq!(account.world(&rest_of(&next)), world, "{case}: another start changes it");
+}
+
+const SETUP: &[Act] = &[Put("/in/a", "before"), MakeFolder("/in/sub"), Put("/in/sub/s", "deep"), Put("/out/o", "other")];
+
+macro_rules! losses {
+    ($($name:ident: $setup:expr, $acts:expr;)*) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                lose_power_at_each_step($setup, &$acts).await;
+            }
+        )*
+    };
+}
+
+losses! {
+    the_very_first_upload: &[], [Put("/in/a", "first!")];
+    a_new_file: SETUP, [Put("/in/new", "fresh!!"), Put("/in/sub/new", "")];
+    an_overwritten_file: SETUP, [Put("/in/a", "after!!!"), Put("/in/a", "and again")];
+    a_file_updated_in_place: SETUP, [Update("/in/a", "AFT"), Update("/in/a", "after all")];
+    an_operators_file: SETUP, [OperatorPut("/in/a", "delivered"), OperatorPut("/in/x/y/new", "deliver")];
+    a_renamed_file: SETUP, [Rename("/in/a", "/in/b"), Rename("/in/b", "/out/b"), Rename("/out/b", "/in/a")];
+    a_file_renamed_over_another: SETUP, [Rename("/in/a", "/out/o"), Rename("/out/o", "/in/sub/s")];
+    an_upload_that_is_renamed: SETUP, [Put("/in/n.part", "partial"), Rename("/in/n.part", "/in/a")];
+    a_renamed_folder: SETUP, [Rename("/in/sub", "/in/bus"), Rename("/in/bus", "/out/sub")];
+    a_removed_file: SETUP, [Remove("/in/a"), OperatorRemove("/out/o"), Put("/in/a", "again!!")];
+    folders_made_and_removed: SETUP, [MakeFolder("/in/f"), Put("/in/f/x", "inside"), Remove("/in/f/x"), RemoveFolder("/in/f")];
+    a_moved_remote_folder: SETUP, [MoveFolder("/out", "/elsewhere"), Put("/in/a", "after!!!")];
+    an_upload_cut_and_resumed: SETUP, [Cut("/in/new", "half a "), Resume("/in/new", "half a file")];
+    an_upload_cut_over_a_file: SETUP, [Cut("/in/a", "half a "), Cut("/in/a", "another "), Put("/in/a", "whole!!!")];
+    an_upload_cut_and_discarded: SETUP, [Cut("/in/new", "half a "), Discard("/in/new"), Put("/in/new", "whole!!!")];
+}
