@@ -233,7 +233,7 @@ impl Download {
         let left = self.end - self.offset;
         if left == 0 {
             if let Some(file) = self.file.take() {
-                file.close(None);
+                file.finish();
             }
             return Ok(None);
         }
@@ -271,8 +271,11 @@ impl Download {
 impl Drop for Download {
     fn drop(&mut self) {
         if let Some(file) = self.file.take() {
-            let complete = self.offset == self.end;
-            file.close((!complete).then_some("the connection was lost"));
+            if self.offset == self.end {
+                file.finish();
+            } else {
+                file.close(Some("the connection was lost"));
+            }
         }
     }
 }

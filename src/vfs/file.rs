@@ -81,6 +81,12 @@ impl ReadFile {
         self.note(cut.unwrap_or("closed before the end"));
     }
 
+    /// Notes the transfer: completed, because whoever asked for a part of the file got all of it.
+    pub fn finish(mut self) {
+        self.reached_the_end.store(true, Ordering::Relaxed);
+        self.note("");
+    }
+
     fn note(&mut self, reason_if_cut: &str) {
         if std::mem::replace(&mut self.noted, true) {
             return;

@@ -78,9 +78,25 @@ impl View {
         }
         if mount.rights.is_write_only() {
             let memory = self.core.uploads.just_uploaded(self.account, path, self.core.now());
-            return memory.map(|memory| Metadata::whole(memory.stat, mount.rights)).ok_or(VfsError::NotFound);
+            return match memory {
+                Some(memory) => Ok(Metadata::whole(memory.stat, mount.rights)),
+                None => self.stat_unseen_folder(path, mount.rights),
+            };
         }
         Ok(Metadata::whole(self.core.backend.stat(&self.disk(path))?, mount.rights))
+    }
+
+    /// Where nothing is seen, a login that may make folders sees them, or it could not go into those that it made.
+    /// Making one of the same name would tell it as much.
+    fn stat_unseen_folder(&self, path: &VirtualPath, rights: Rights) -> Result<Metadata, VfsError> {
+        if !rights.allows(Right::MakeFolder) {
+            return Err(VfsError::NotFound);
+        }
+        let stat = self.core.backend.stat(&self.disk(path))?;
+        match stat.kind {
+            FileKind::Folder => Ok(Metadata::whole(stat, rights)),
+            FileKind::File => Err(VfsError::NotFound),
+        }
     }
 
     pub(super) fn list(self: &Arc<Self>, path: &VirtualPath) -> Result<Listing, VfsError> {

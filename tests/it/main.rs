@@ -10,6 +10,7 @@
 mod cli;
 mod clients;
 mod confinement;
+mod durability;
 mod exchange;
 mod ftp;
 mod history;

@@ -260,22 +260,25 @@ async fn an_operator_sees_published_files_only_and_publishes_by_the_same_rules()
 }
 
 #[tokio::test]
-async fn a_download_is_noted_as_completed_only_when_its_last_byte_was_read() {
+async fn a_download_is_noted_as_completed_when_its_last_byte_was_read_or_all_that_was_asked() {
     let place = Place::new();
     let login = place.login().await;
     put(&login, "/in/a", "abcdef").await.unwrap();
     let open = || async { login.open_read(&path("/in/a")).await.unwrap() };
-    let (whole, part, lost) = (open().await, open().await, open().await);
+    let (whole, part, asked, lost) = (open().await, open().await, open().await, open().await);
     read_all(&whole);
     whole.close(None);
     part.read_at(0, &mut [0; 3]).unwrap();
     part.close(Some("the client gave it up"));
+    asked.read_at(1, &mut [0; 2]).unwrap();
+    asked.finish();
     drop(lost);
     let noted: Vec<_> = place.ledger.notes().into_iter().map(|note| (note.bytes, note.outcome)).collect();
     let failed = |reason: &str| TransferOutcome::Failed { reason: reason.to_owned() };
     let expected = vec![
         (6, TransferOutcome::Completed),
         (3, failed("the client gave it up")),
+        (2, TransferOutcome::Completed),
         (0, failed("the connection was lost")),
     ];
     assert_eq!(noted, expected);

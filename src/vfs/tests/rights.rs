@@ -267,6 +267,24 @@ async fn a_drop_box_shows_only_what_its_login_sends() {
 }
 
 #[tokio::test]
+async fn whoever_hands_in_unseen_can_enter_the_folders_that_it_may_make() {
+    let rights = ReadySet::DropBox.rights().with(Right::MakeFolder);
+    let place = Place::with(&[("/in", rights)]);
+    let tree = place.login().await;
+    tree.make_folder(&path("/in/mai")).await.unwrap();
+    assert_eq!(tree.stat(&path("/in/mai")).await.unwrap().kind, FileKind::Folder);
+    assert_eq!(names(tree.list(&path("/in/mai")).await).await.unwrap(), "");
+    put(&tree, "/in/mai/a", "x").await.unwrap();
+    std::fs::write(place.disk("/in/mai/theirs"), "x").unwrap();
+    assert_eq!(outcome(&tree.stat(&path("/in/mai/theirs")).await), "NotFound");
+
+    let place = Place::with(&[("/in", ReadySet::DropBox.rights().without(Right::MakeFolder))]);
+    let tree = place.login().await;
+    std::fs::create_dir(place.disk("/in/mai")).unwrap();
+    assert_eq!(outcome(&tree.stat(&path("/in/mai")).await), "NotFound");
+}
+
+#[tokio::test]
 async fn reading_through_a_handle_needs_the_right_to_read() {
     let place = Place::with(&[("/in", Rights::all().without(Right::Read))]);
     let tree = place.login().await;
