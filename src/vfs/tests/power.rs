@@ -245,9 +245,8 @@ impl Life<'_> {
                 upload.write_at(sent as u64, content.get(sent..).unwrap_or_default().as_bytes())?;
                 upload.publish().await.map(drop)
             }
-            Discard(at) => login.remove_file(&path(at)).await,
             Rename(from, to) => login.rename(&path(from), &path(to), Replace::Allow).await,
-            Remove(at) => login.remove_file(&path(at)).await,
+            Remove(at) | Discard(at) => login.remove_file(&path(at)).await,
             MakeFolder(at) => login.make_folder(&path(at)).await,
             RemoveFolder(at) => login.remove_folder(&path(at)).await,
             MoveFolder(from, to) => storage.move_folder(instance, account, &path(from), &path(to)).await,
@@ -308,10 +307,8 @@ fn outcomes(unsynced: (usize, usize), dice: &mut Dice) -> Vec<Outcome> {
 
 /// Nothing, everything, and something.
 fn few_outcomes(unsynced: (usize, usize), dice: &mut Dice) -> Vec<Outcome> {
-    let whole = |survives: bool, fate: Fate| Outcome {
-        changes: vec![survives; unsynced.0],
-        files: vec![fate; unsynced.1],
-    };
+    let whole =
+        |survives: bool, fate: Fate| Outcome { changes: vec![survives; unsynced.0], files: vec![fate; unsynced.1] };
     vec![whole(false, Fate::Old), whole(true, Fate::New), dice.outcome(unsynced)]
 }
 
@@ -324,7 +321,7 @@ async fn lose_power_at_each_step(setup: &[Act], acts: &[Act]) {
     let mut before = Rest { medium: first.machine.medium(), records: first.ledger.records.lock().unwrap().clone() };
     before.medium.settle();
 
-    let mut dice = Dice(0x6c75_6363_61);
+    let mut dice = Dice(0x006c_7563_6361);
     for step in 0.. {
         let life = account.live(&before, step);
         let acknowledged = life.run(acts).await;
@@ -374,10 +371,8 @@ async fn lose_power_in_the_start(
 async fn check(account: &Account, rest: &Rest, worlds: &[World], acts: &[Act], case: &str) {
     let life = account.live(rest, usize::MAX);
     let storage = life.start().await.unwrap_or_else(|error| panic!("{case}: no start: {error:?}"));
-    let rest_of = |life: &Life| Rest {
-        medium: life.machine.medium(),
-        records: life.ledger.records.lock().unwrap().clone(),
-    };
+    let rest_of =
+        |life: &Life| Rest { medium: life.machine.medium(), records: life.ledger.records.lock().unwrap().clone() };
     let world = account.world(&rest_of(&life));
     assert!(worlds.contains(&world), "{case}:\nfound    {world:?}\nexpected {worlds:?}");
 
@@ -418,7 +413,8 @@ async fn check(account: &Account, rest: &Rest, worlds: &[World], acts: &[Act], c
     assert_eq!(account.world(&rest_of(&next)), world, "{case}: another start changes it");
 }
 
-const SETUP: &[Act] = &[Put("/in/a", "before"), MakeFolder("/in/sub"), Put("/in/sub/s", "deep"), Put("/out/o", "other")];
+const SETUP: &[Act] =
+    &[Put("/in/a", "before"), MakeFolder("/in/sub"), Put("/in/sub/s", "deep"), Put("/out/o", "other")];
 
 macro_rules! losses {
     ($($name:ident: $setup:expr, $acts:expr;)*) => {

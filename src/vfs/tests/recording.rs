@@ -136,9 +136,8 @@ impl Medium {
             let same_name = |partner: &Change| partner.folder == change.folder && partner.name == change.name;
             of_partners.iter().any(|partner| same_name(partner) && change.id <= partner.id)
         };
-        let (last, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.unsynced)
-            .into_iter()
-            .partition(|change| of_folder(change) || is_due(change));
+        let (last, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.unsynced).into_iter().partition(|change| of_folder(change) || is_due(change));
         self.unsynced = rest;
         last.iter().for_each(|change| self.make_last(change));
     }
