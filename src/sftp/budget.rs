@@ -12,8 +12,9 @@ use tokio::sync::Notify;
 
 /// Past this the reading of the connection pauses.
 const PAUSE_AT: usize = 8 * 1024 * 1024;
-/// Past this the connection ends, when nothing but the client can free bytes.
-const END_AT: usize = 64 * 1024 * 1024;
+/// Past this the connection ends, when nothing but the client can free bytes: twice what the deepest pipelines of real
+/// clients hold (`sftp -R 256`), and what one connection may make the gateway keep.
+const END_AT: usize = 16 * 1024 * 1024;
 
 /// The client asks and asks, and does not read what it is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -276,13 +276,21 @@ impl<D: Door> Handler for Connection<D> {
 
     async fn data(&mut self, channel: ChannelId, data: &[u8], _session: &mut Session) -> Result<(), Self::Error> {
         let Some(lane) = self.lanes.get_mut(&channel) else { return Ok(()) };
-        if let Some(entered) = &self.entered {
+        if let (Some(entered), Input::Sftp(_) | Input::Scp(_)) = (&self.entered, &lane.input) {
             entered.presence.touch();
         }
         let number = channel.into();
         let taken = match &mut lane.input {
             Input::Nothing => return Ok(()),
-            Input::Sftp(feed) => self.life.closing.run_until_cancelled(feed.take(data, number, &self.budget)).await,
+            Input::Sftp(feed) => {
+                let taken = self.life.closing.run_until_cancelled(feed.take(data, number, &self.budget)).await;
+                if feed.is_broken() {
+                    // What else comes cannot be understood, and must not count as life: the end of the channel waits
+                    // for answers that the client may never read.
+                    lane.input = Input::Nothing;
+                }
+                taken
+            }
             Input::Scp(feed) => self.life.closing.run_until_cancelled(feed.take(data, number, &self.budget)).await,
         };
         if let Some(Err(problem)) = taken {

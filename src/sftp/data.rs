@@ -52,7 +52,7 @@ impl<T: Tree> Batch<T> {
                 jobs.push_front(job);
                 break;
             }
-            let cost = job.packet.request.cost();
+            let cost = job.packet.cost();
             done.serve(job, longest_read);
             // At once, and not at the end of the batch: the connection may be waiting for it.
             budget.free(channel, cost);

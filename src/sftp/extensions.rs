@@ -31,6 +31,8 @@ pub(super) const OFFERED: &[(&str, &str)] = &[
 const LONGEST_NAME: u64 = crate::domain::virtual_path::MAX_NAME_BYTES as u64;
 /// How much `copy-data` moves at a time.
 const COPY_BYTES: usize = 256 * 1024;
+/// How many ids are told the names of at a time: an id of four bytes asks for a name of many.
+const MOST_IDS: usize = 1024;
 
 impl Extended {
     /// Whether the answer tells more than success.
@@ -81,6 +83,9 @@ impl<T: Tree> Worker<T> {
                 self.real_path(id, b".", replies)?;
             }
             Extended::UsersGroupsById { users, groups } => {
+                if users.len() + groups.len() > MOST_IDS {
+                    return Err(Status::failure("too many ids").into());
+                }
                 let login = self.channel.presence.login().as_str();
                 replies.extended(id, |body| {
                     encode_names(&users, login, body);

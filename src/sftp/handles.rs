@@ -43,12 +43,12 @@ impl<T: Tree> Clone for OpenFile<T> {
 impl<T: Tree> OpenFile<T> {
     /// How many bytes a read at `offset` for `length` can bring at most; saves clearing memory for more.
     pub(super) fn most(&self, offset: u64, length: usize) -> usize {
-        match self {
-            Self::Read(file) => {
-                usize::try_from(file.size().saturating_sub(offset)).map_or(length, |rest| rest.min(length))
-            }
-            Self::Write { .. } => length,
-        }
+        let end = match self {
+            Self::Read(file) => file.size(),
+            // What is being written grows. No file reaches past 2^63, and the kernel would call a read that does invalid.
+            Self::Write { .. } => i64::MAX.unsigned_abs(),
+        };
+        usize::try_from(end.saturating_sub(offset)).map_or(length, |rest| rest.min(length))
     }
 
     /// Blocking.

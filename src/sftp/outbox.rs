@@ -13,8 +13,8 @@ use super::budget::Budget;
 
 /// Past this a worker makes no long reply before the sender has taken some.
 const PAUSE_AT: usize = 512 * 1024;
-/// Past this the channel ends: only short replies that nobody reads get here, half a million of them.
-const END_AT: usize = 16 * 1024 * 1024;
+/// Past this the channel ends: only short replies that nobody reads get here, tens of thousands of them.
+const END_AT: usize = 2 * 1024 * 1024;
 /// The largest piece that russh gets at a time, whatever packet size the client announced: up to 64 of them wait there.
 const PIECE: usize = 64 * 1024;
 
@@ -35,7 +35,7 @@ struct State {
     ended: Option<u32>,
 }
 
-/// Half a million replies were not read, or the channel ended.
+/// Tens of thousands of replies were not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the client does not read its replies")]
 pub(super) struct NotRead;

@@ -16,6 +16,8 @@ pub(super) struct Malformed;
 pub(super) struct Packet {
     pub id: u32,
     pub request: Request,
+    /// The bytes that it came in.
+    length: usize,
 }
 
 /// What clients ask.
@@ -138,7 +140,17 @@ impl Packet {
         let kind = parts.u8().ok()?;
         let id = parts.u32().ok()?;
         let request = Request::decode(kind, &mut parts, &packet).unwrap_or(Request::Malformed);
-        Some(Self { id, request })
+        Some(Self { id, request, length: packet.len() })
+    }
+
+    /// What it costs to keep until it is served.
+    pub(super) fn cost(&self) -> usize {
+        let held = match &self.request {
+            // Its data is a part of the packet and keeps all of it, whatever else the client put there.
+            Request::Write { .. } => self.length,
+            request => request.held(),
+        };
+        held + size_of::<Self>()
     }
 }
 
@@ -201,9 +213,9 @@ impl Request {
         })
     }
 
-    /// What it costs to keep until it is served.
-    pub(super) fn cost(&self) -> usize {
-        let held = match self {
+    /// The bytes of its fields.
+    fn held(&self) -> usize {
+        match self {
             Self::Write { data, .. } => data.len(),
             Self::Open { path, .. }
             | Self::Setstat { path, .. }
@@ -229,8 +241,7 @@ impl Request {
             | Self::Readdir(_)
             | Self::Unsupported
             | Self::Malformed => 0,
-        };
-        held + size_of::<Packet>()
+        }
     }
 }
 
@@ -328,6 +339,12 @@ mod tests {
     }
 
     #[test]
+    fn a_write_costs_its_packet_even_when_little_of_it_is_data() {
+        let fields: [&[u8]; 4] = [&text(&5u32.to_be_bytes()), &9u64.to_be_bytes(), &text(b"x"), &[0; 200_000]];
+        assert!(packet(6, &fields).unwrap().cost() > 200_000);
+    }
+
+    #[test]
     fn what_is_not_known_keeps_its_id() {
         assert_eq!(request(99, &[]), Request::Unsupported);
         assert_eq!(request(20, &[&text(b"/link"), &text(b"/target")]), Request::Unsupported);
@@ -349,7 +366,7 @@ mod tests {
             let length = packet.len();
             if let Some(packet) = Packet::decode(packet) {
                 // Never more is kept than was sent, but for the fixed part.
-                prop_assert!(packet.request.cost() <= length + size_of::<Packet>());
+                prop_assert!(packet.cost() <= length + size_of::<Packet>());
             }
         }
 

@@ -2,7 +2,7 @@
 //!
 //! [`Feed`] runs where russh hands over data: it cuts the stream into packets and queues them. [`serve`] is the worker
 //! of the channel, a task of its own: it answers in the order of arrival. Reads and writes that wait in a row are done
-//! in one hop to a blocking thread. The worker never waits for the session loop, except for room for read data, and
+//! in one hop to a blocking thread. The worker never waits for the session loop, except for room for long answers, and
 //! then says so ([`Budget`]).
 
 use std::collections::VecDeque;
@@ -125,7 +125,7 @@ impl Feed {
                 Err(length) => Incoming::Broken(length.into()),
             };
             if let Incoming::Packet(packet) = &incoming {
-                budget.take(channel, packet.request.cost()).await?;
+                budget.take(channel, packet.cost()).await?;
             }
             self.broken = matches!(incoming, Incoming::Broken(_));
             if self.queue.send(incoming).is_err() {
@@ -135,6 +135,11 @@ impl Feed {
             }
         }
         Ok(())
+    }
+
+    /// Nothing more is taken.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken
     }
 
     fn read(&mut self, packet: Vec<u8>) -> Result<Incoming, ProtocolError> {
@@ -240,13 +245,18 @@ impl<T: Tree> Worker<T> {
 
     /// Serves the first request, which is about something else than data.
     async fn serve_one(&mut self) -> Result<(), Stop> {
+        if let Some(Incoming::Packet(Packet { request: Request::Readdir(_) | Request::Extended(_), .. })) =
+            self.backlog.front()
+        {
+            self.wait_for_room().await?;
+        }
         let mut replies = Replies::default();
         match self.backlog.pop_front() {
             None => return Ok(()),
             Some(Incoming::Broken(reason)) => return Err(Stop::Broken(reason)),
             Some(Incoming::Init) => replies.version(extensions::OFFERED),
             Some(Incoming::Packet(packet)) => {
-                let cost = packet.request.cost();
+                let cost = packet.cost();
                 self.answer(packet, &mut replies).await;
                 self.channel.budget.free(self.channel.number, cost);
             }
@@ -257,8 +267,7 @@ impl<T: Tree> Worker<T> {
     /// Serves the reads and writes at the head of the backlog, on a blocking thread, all in one hop.
     async fn serve_data(&mut self) -> Result<(), Stop> {
         if matches!(self.backlog.front(), Some(Incoming::Packet(Packet { request: Request::Read { .. }, .. }))) {
-            let room = self.channel.outbox.has_room(&self.channel.budget, self.channel.number);
-            self.channel.gone.run_until_cancelled(room).await.ok_or(Stop::Gone)?;
+            self.wait_for_room().await?;
         }
         let batch = Batch {
             jobs: self.take_jobs(),
@@ -277,6 +286,12 @@ impl<T: Tree> Worker<T> {
             self.backlog.push_front(Incoming::Packet(job.packet));
         }
         Ok(self.channel.outbox.put_batch(done.replies.into_bytes())?)
+    }
+
+    /// Before an answer that may be long.
+    async fn wait_for_room(&mut self) -> Result<(), Stop> {
+        let room = self.channel.outbox.has_room(&self.channel.budget, self.channel.number);
+        self.channel.gone.run_until_cancelled(room).await.ok_or(Stop::Gone)
     }
 
     /// The leading reads and writes of the backlog, with their files.
