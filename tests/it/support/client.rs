@@ -91,6 +91,8 @@ pub struct Target<'a> {
     pub deadline: Duration,
     /// Further options of OpenSSH's programs (`Name=value`).
     pub options: Vec<String>,
+    /// Further arguments of OpenSSH's programs, before their destination.
+    pub arguments: Vec<String>,
     /// The client's home: known hosts, scripts.
     home: TestDir,
 }
@@ -98,7 +100,15 @@ pub struct Target<'a> {
 impl<'a> Target<'a> {
     pub fn new(port: u16, login: &str, proof: Proof<'a>) -> Self {
         let (login, home) = (login.to_owned(), TestDir::new());
-        Self { port, login, proof, deadline: Duration::from_secs(120), options: Vec::new(), home }
+        Self {
+            port,
+            login,
+            proof,
+            deadline: Duration::from_secs(120),
+            options: Vec::new(),
+            arguments: Vec::new(),
+            home,
+        }
     }
 
     /// `sftp` with a script, one command a line.
@@ -109,6 +119,16 @@ impl<'a> Target<'a> {
     /// `ssh` with further arguments.
     pub fn ssh(&self, arguments: &[&str]) -> Finished {
         openssh::ssh(self, arguments)
+    }
+
+    /// The command line of `ssh`, for a test that talks through it.
+    pub fn ssh_command(&self, arguments: &[&str]) -> Command {
+        openssh::ssh_command(self, arguments)
+    }
+
+    /// A file of this client's alone.
+    pub fn home_file(&self, name: &str) -> PathBuf {
+        self.home.join(name)
     }
 
     /// The command line of `sftp`, for a test that must interrupt it.

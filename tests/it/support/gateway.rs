@@ -17,6 +17,8 @@ pub struct Options {
     pub config: String,
     /// Added to the command line.
     pub arguments: Vec<String>,
+    /// With the passwords' cost as it is shipped.
+    pub costly_passwords: bool,
 }
 
 /// A running gateway; killed when dropped.
@@ -59,8 +61,9 @@ impl Gateway {
 
     fn start_in(root: &Path, database: Option<Database>, options: &Options) -> Self {
         let config = root.join("gateway.toml");
+        let passwords = if options.costly_passwords { "" } else { CHEAP_PASSWORDS };
         let section = database.as_ref().map(|database| format!("[database]\nurl = {:?}\n", database.url));
-        let text = format!("{CHEAP_PASSWORDS}{}{}", section.unwrap_or_default(), options.config);
+        let text = format!("{passwords}{}{}", section.unwrap_or_default(), options.config);
         std::fs::write(&config, text).expect("the configuration");
         let json = root.join("try.json");
         let _ = std::fs::remove_file(&json);
@@ -116,6 +119,11 @@ impl Gateway {
     /// What it wrote for programs.
     pub fn told(&self) -> &Value {
         &self.told
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn port(&self) -> u16 {

@@ -6,8 +6,10 @@ mod client;
 mod content;
 mod gateway;
 mod keys;
+mod memory;
 mod postgres;
 mod proxy;
+pub mod raw;
 mod run;
 mod session;
 
@@ -17,6 +19,7 @@ pub use client::{Client, Proof, Target};
 pub use content::{Tree, difference, pattern, payroll_exchange, small_files};
 pub use gateway::{Gateway, Options};
 pub use keys::KeyPair;
+pub use memory::Memory;
 pub use postgres::Database;
 pub use proxy::Proxy;
 pub use run::{Finished, TestDir, eventually, require, run};

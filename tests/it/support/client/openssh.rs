@@ -29,6 +29,7 @@ fn options(target: &Target) -> Vec<String> {
     .flat_map(|option| ["-o".to_owned(), option])
     .collect();
     options.extend(["-F".to_owned(), "/dev/null".to_owned()]);
+    options.extend(target.arguments.iter().cloned());
     if let Some(key) = target.key() {
         options.extend(["-i".to_owned(), key.private().display().to_string()]);
     }
@@ -69,10 +70,14 @@ pub(super) fn sftp(target: &Target, script: &str) -> Finished {
     target.run(&mut sftp_command(target, script))
 }
 
-pub(super) fn ssh(target: &Target, arguments: &[&str]) -> Finished {
+pub(super) fn ssh_command(target: &Target, arguments: &[&str]) -> Command {
     let mut command = command(target, "ssh");
     command.args(["-p", &target.port.to_string(), &format!("{}@127.0.0.1", target.login)]).args(arguments);
-    target.run(&mut command)
+    command
+}
+
+pub(super) fn ssh(target: &Target, arguments: &[&str]) -> Finished {
+    target.run(&mut ssh_command(target, arguments))
 }
 
 pub(super) fn sftp_put(target: &Target, local: &Path, remote: &str) -> Finished {

@@ -1,0 +1,1 @@
+//! Clients that do harm without meaning to, or meaning to.
