@@ -40,11 +40,20 @@ pub(super) struct Life {
     pub leave: CancellationToken,
     /// Cancelled when the connection ends: everything that serves it stops.
     pub closing: CancellationToken,
+    /// What sends the replies of its channels, to the last one.
+    senders: TaskTracker,
 }
 
 impl Life {
     pub(super) fn presence(&self) -> Option<&Arc<dyn Presence>> {
         self.presence.get()
+    }
+
+    /// The session was ended: its channels begin nothing more. Resolves when each has told what it had begun, so that an
+    /// upload that is being published gets its answer.
+    pub(super) async fn last_answers(&self) {
+        self.senders.close();
+        self.senders.wait().await;
     }
 }
 
@@ -155,6 +164,9 @@ impl<D: Door> Connection<D> {
     /// Starts what serves a channel: a worker, and the sender of its replies.
     fn start(&mut self, channel: ChannelId, what: Service) -> bool {
         let (Some(entered), Some(lane)) = (&self.entered, self.lanes.get_mut(&channel)) else { return false };
+        if entered.presence.ended().is_cancelled() {
+            return false;
+        }
         let Some(writer) = lane.writer.take() else { return false };
         let outbox = Arc::<Outbox>::default();
         let served = Channel {
@@ -182,7 +194,7 @@ impl<D: Door> Connection<D> {
             }
         };
         let gone = lane.gone.clone();
-        tasks.spawn(async move { send_all(&outbox, &writer, &gone).await });
+        tasks.spawn(self.life.senders.track_future(async move { send_all(&outbox, &writer, &gone).await }));
         true
     }
 

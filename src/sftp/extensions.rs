@@ -154,7 +154,7 @@ impl<T: Tree> Worker<T> {
         let mut missing = if length == 0 { u64::MAX } else { length };
         let copy = move || {
             let mut buffer = vec![0; COPY_BYTES];
-            while missing > 0 && !gone.is_cancelled() {
+            while missing > 0 && !gone.is_cancelled() && !presence.ended().is_cancelled() {
                 let most = usize::try_from(missing).map_or(COPY_BYTES, |missing| missing.min(COPY_BYTES));
                 let count = source.read_at(from_offset, &mut buffer[..most])?;
                 if count == 0 {

@@ -26,6 +26,8 @@ use super::wire::{Identification, Wire};
 
 /// How long a client gets to close its side after it was told goodbye.
 const GOODBYE: Duration = Duration::from_secs(5);
+/// How long the channels of an ended session get to finish the request that they are at, and to tell so.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
 /// How often idleness is looked at, at least.
 const WATCH_EVERY: Duration = Duration::from_secs(30);
 
@@ -179,6 +181,11 @@ async fn say<D: Door>(
             info!(login = %presence.login(), reason = ?goodbye, "Ended the SFTP connection of {}", presence.login());
         }
         None => debug!(reason = ?goodbye, "Ended an SFTP connection that was not signed in"),
+    }
+    if let Goodbye::Ended(_) = goodbye
+        && timeout(LAST_ANSWERS, life.last_answers()).await.is_err()
+    {
+        debug!("Ended an SFTP connection before all of its answers were sent");
     }
     let (reason, words) = goodbye.words();
     let politely = async {

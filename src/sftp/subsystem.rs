@@ -6,6 +6,7 @@
 //! then says so ([`Budget`]).
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
@@ -56,6 +57,21 @@ impl<T: Tree> Channel<T> {
     pub(super) fn encoding(&self) -> MutexGuard<'_, NameEncoding> {
         // A plain value: it cannot be half-changed.
         self.encoding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for `work`, unless the channel is over or its session was ended: then nothing new is begun.
+    pub(super) async fn unless_over<R>(&self, work: impl Future<Output = R>) -> Option<R> {
+        tokio::select! {
+            biased;
+            () = self.gone.cancelled() => None,
+            () = self.presence.ended().cancelled() => None,
+            result = work => Some(result),
+        }
+    }
+
+    /// See [`Self::unless_over`].
+    pub(super) fn is_over(&self) -> bool {
+        self.gone.is_cancelled() || self.presence.ended().is_cancelled()
     }
 
     /// The path that a client means by these bytes.
@@ -214,7 +230,7 @@ impl<T: Tree> Worker<T> {
             if let Err(stop) = self.receive().await {
                 return stop;
             }
-            if self.channel.gone.is_cancelled() {
+            if self.channel.is_over() {
                 return Stop::Gone;
             }
             let served = match self.backlog.front() {
@@ -233,7 +249,7 @@ impl<T: Tree> Worker<T> {
     /// Waits for a request, and takes along what else waits.
     async fn receive(&mut self) -> Result<(), Stop> {
         if self.backlog.is_empty() {
-            let received = self.channel.gone.run_until_cancelled(self.requests.recv()).await;
+            let received = self.channel.unless_over(self.requests.recv()).await;
             self.backlog.push_back(received.ok_or(Stop::Gone)?.ok_or(Stop::End)?);
         }
         while self.backlog.len() < BATCH_REQUESTS {
@@ -291,7 +307,7 @@ impl<T: Tree> Worker<T> {
     /// Before an answer that may be long.
     async fn wait_for_room(&mut self) -> Result<(), Stop> {
         let room = self.channel.outbox.has_room(&self.channel.budget, self.channel.number);
-        self.channel.gone.run_until_cancelled(room).await.ok_or(Stop::Gone)
+        self.channel.unless_over(room).await.ok_or(Stop::Gone)
     }
 
     /// The leading reads and writes of the backlog, with their files.

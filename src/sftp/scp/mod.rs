@@ -84,6 +84,7 @@ pub(super) async fn serve<T: Tree>(channel: Channel<T>, command: Command, queue:
         budget: Arc::clone(&channel.budget),
         channel: channel.number,
         gone: channel.gone.clone(),
+        ended: channel.presence.ended().clone(),
     };
     let mut talk = Talk { channel, input, failed: false };
     let ended = match command.direction {
@@ -135,6 +136,8 @@ struct Input {
     budget: Arc<Budget>,
     channel: u32,
     gone: CancellationToken,
+    /// The session was ended.
+    ended: CancellationToken,
 }
 
 impl Input {
@@ -142,8 +145,13 @@ impl Input {
     async fn piece(&mut self) -> Result<&[u8], Break> {
         while self.current.is_empty() {
             self.budget.free(self.channel, std::mem::take(&mut self.charged));
-            let piece = self.gone.run_until_cancelled(self.queue.recv()).await;
-            self.current = piece.ok_or(Break::Gone)?.ok_or(Break::End)?;
+            let piece = tokio::select! {
+                biased;
+                () = self.gone.cancelled() => return Err(Break::Gone),
+                () = self.ended.cancelled() => return Err(Break::Gone),
+                piece = self.queue.recv() => piece,
+            };
+            self.current = piece.ok_or(Break::End)?;
             self.charged = self.current.len() + PIECE_COST;
         }
         Ok(&self.current)

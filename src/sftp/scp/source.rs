@@ -165,7 +165,7 @@ async fn copy_out<T: Tree>(talk: &mut Talk<T>, file: &Arc<T::Reader>, size: u64)
     let mut offset = 0;
     while offset < size {
         let room = talk.channel.outbox.has_room(&talk.channel.budget, talk.channel.number);
-        talk.channel.gone.run_until_cancelled(room).await.ok_or(Break::Gone)?;
+        talk.channel.unless_over(room).await.ok_or(Break::Gone)?;
         let most = usize::try_from(size - offset).map_or(READ_BYTES, |rest| rest.min(READ_BYTES));
         let reading = Arc::clone(file);
         let read = talk.channel.blocking(move || {

@@ -140,6 +140,20 @@ print('done')
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_is_being_published_when_the_session_is_ended_gets_its_answer() {
+    let server = Server::start().await;
+    let program = "
+f = sftp.open('ended-meanwhile', 'w'); f.write(b'whole'); f.close()
+t.join(20)
+assert not t.is_active()
+print('done')
+";
+    let (fine, told) = server.python(&[PARAMIKO, program].concat()).await;
+    assert!(fine && told.contains("done"), "{told}");
+    assert_eq!(std::fs::read(server.file("ended-meanwhile")).unwrap(), b"whole");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_is_ended_says_goodbye() {
     let server = Server::start().await;
     let here = Arc::clone(&server.here);
