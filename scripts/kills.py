@@ -10,8 +10,9 @@ few milliseconds, so for those the server runs under strace, which lets it wait 
 afterwards whether the kill came in time. The rest hits an unhindered server anywhere between connecting and
 after the answer.
 
-The run can be stopped and resumed: the state folder keeps the data and the counts, and every kill depends on the seed
-and its number alone.
+The run can be stopped and resumed: the state folder keeps the data (some GB: what was cut stays) and the counts, and
+what a kill is aimed at depends on the seed, its number and what is published by then. A run that found nothing takes
+its folder away; one that found something leaves it, to be looked at and removed by hand.
 """
 
 import argparse
@@ -199,7 +200,7 @@ def upload_by_asyncssh(port, login, key, local, remote):
 
 
 class Plan:
-    """One kill: what is uploaded, and when the server dies. Depends on the seed and the number alone."""
+    """One kill: what is uploaded, and when the server dies."""
 
     def __init__(self, seed, number, names):
         chance = random.Random(f"{seed}/{number}")
@@ -239,12 +240,15 @@ class Run:
         identity = {"seed": self.seed, "program": digest_of(open(self.program, "rb"))}
         self.file = self.state / "state.json"
         kept = json.loads(self.file.read_text()) if self.file.exists() else {}
+        if not kept and self.state.exists() and any(self.state.iterdir()):
+            sys.exit(f"{self.state} holds something else")
         if kept.get("identity") != identity:
             shutil.rmtree(self.state, ignore_errors=True)
             (self.state / "work").mkdir(parents=True)
             kept = {"identity": identity, "done": 0, "pid": 0, "files": {}, "published": {}, "pending": None,
                     "counts": {}, "seconds_by_class": {}}
         self.kept = kept
+        self.save()
         (self.state / "gateway.toml").write_text(CONFIG)
         self.gateway = None
 
@@ -463,7 +467,10 @@ def main():
         if not shutil.which(program):
             sys.exit(f"{program} is missing: apt-get install {package} (./check does it)")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped; the same command resumes"))
-    sys.exit(0 if Run(arguments).run() else 1)
+    run = Run(arguments)
+    if not run.run():
+        sys.exit(f"look into {run.state}")
+    shutil.rmtree(run.state)
 
 
 if __name__ == "__main__":
