@@ -1,5 +1,7 @@
 //! The command line: what each command prints, and how it says what is wrong.
 
+use std::net::TcpStream;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -148,10 +150,12 @@ fn a_port_that_was_asked_for_and_is_taken_is_an_error() {
 fn what_try_tells_programs_is_true() {
     let gateway = Gateway::shared();
     let told = gateway.told();
-    assert_eq!(
-        (&told["ftps"], &told["ftpes"], &told["pages"]),
-        (&serde_json::Value::Null, &serde_json::Value::Null, &serde_json::Value::Null)
-    );
+    for protocol in ["sftp", "ftps", "ftpes"] {
+        let port = told[protocol]["port"].as_u64().and_then(|port| u16::try_from(port).ok()).expect(protocol);
+        assert!(TcpStream::connect(("127.0.0.1", port)).is_ok(), "nothing answers for {protocol}");
+    }
+    assert!(told["tls_ca"].as_str().is_some_and(|path| Path::new(path).is_file()), "{}", told["tls_ca"]);
+    assert!(told["pages"].is_null());
     for account in told["accounts"].as_array().expect("accounts") {
         let text = |key: &str| account[key].as_str().unwrap_or_else(|| panic!("{key} in {account}"));
         let proof = crate::support::Proof::Password(text("password"));

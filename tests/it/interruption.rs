@@ -50,6 +50,13 @@ impl HeldUpload {
             .spawn()
             .expect("sftp starts");
         proxy.wait_until_holding();
+        // What has passed may still be under way inside the gateway.
+        eventually(PATIENCE, "a part of it is staged", || {
+            let size = account.session().stat(format!("{FOLDER}/gros.csv"));
+            size.is_done()
+                .then(|| size.value()["size"].as_u64().unwrap_or_default())
+                .filter(|size| *size >= HELD_AFTER / 2)
+        });
         let home = target.into_home();
         Self { proxy, client, files, contents, _target: Box::new((home, key)) }
     }
