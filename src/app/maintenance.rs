@@ -52,7 +52,7 @@ impl Maintenance {
             Ok(0) => {}
             Ok(accounts) => info!(accounts, "Moved the files of {accounts} removed accounts to the trash"),
             Err(error) => {
-                error!(%error, "Could not look for removed accounts: {error}; trying again in the next round")
+                error!(%error, "Could not look for removed accounts: {error}; trying again in the next round");
             }
         }
         match self.forget().await {
