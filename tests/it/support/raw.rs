@@ -11,6 +11,10 @@ use super::{Target, TestDir, eventually};
 
 /// How long an answer may take, and an end.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest data that a request may hold, as `limits@openssh.com` tells it.
+const PIECE: usize = 255 * 1024;
+/// Requests whose answers are not taken yet: as many as fit into pipes.
+const UNDER_WAY: usize = 32;
 
 /// Types of packets (draft-ietf-secsh-filexfer-02 §3).
 pub mod kind {
@@ -31,6 +35,7 @@ pub mod kind {
     pub const NAME: u8 = 104;
     pub const ATTRS: u8 = 105;
     pub const EXTENDED: u8 = 200;
+    pub const EXTENDED_REPLY: u8 = 201;
 }
 
 /// Codes of STATUS (§7).
@@ -237,6 +242,41 @@ impl Channel {
             offset += data.len() as u64;
         }
         assert_eq!(self.close(&handle), code::OK);
+    }
+
+    /// Uploads with many large requests under way at once.
+    pub fn put(&mut self, path: &str, contents: &[u8]) {
+        let handle = self.open(path, super::flags::UPLOAD);
+        let pieces: Vec<(u64, &[u8])> = (0..).step_by(PIECE).zip(contents.chunks(PIECE)).collect();
+        for some in pieces.chunks(UNDER_WAY) {
+            for (id, (offset, piece)) in (0..).zip(some) {
+                self.ask(kind::WRITE, id, &[&handle, &offset.to_be_bytes(), &text(piece)]);
+            }
+            for (id, _) in (0..).zip(some) {
+                let answer = self.answer();
+                assert_eq!((answer.id, answer.code()), (id, code::OK));
+            }
+        }
+        assert_eq!(self.close(&handle), code::OK);
+    }
+
+    /// Downloads with everything asked for at once.
+    pub fn get(&mut self, path: &str, length: usize) -> Vec<u8> {
+        assert_eq!(self.request(kind::EXTENDED, &[&text("limits@openssh.com")]).kind, kind::EXTENDED_REPLY);
+        let handle = self.open(path, super::flags::READ);
+        let offsets: Vec<u64> = (0..length as u64).step_by(PIECE).collect();
+        let piece = u32::try_from(PIECE).expect("a small number").to_be_bytes();
+        for (id, offset) in (0..).zip(&offsets) {
+            self.ask(kind::READ, id, &[&handle, &offset.to_be_bytes(), &piece]);
+        }
+        let mut contents = Vec::with_capacity(length);
+        for (id, _) in (0..).zip(&offsets) {
+            let answer = self.answer();
+            assert_eq!(answer.id, id);
+            contents.extend_from_slice(answer.bytes());
+        }
+        assert_eq!(self.close(&handle), code::OK);
+        contents
     }
 
     /// How many entries a folder has.
