@@ -268,7 +268,7 @@ fn paramiko_asks_for_a_gib_at_once_and_gets_it() {
     }
 }
 
-/// What `scp` says when it is told to take or give these, without the name that it repeats.
+/// What `scp` says when it is told to take or give these, without the name that it repeats, normalised.
 fn scp_says(world: &World, how: &str, path: &str, input: &str) -> String {
     let target = world.target();
     let mut scp = target.ssh_command(&["scp", how, path]);
@@ -277,7 +277,10 @@ fn scp_says(world: &World, how: &str, path: &str, input: &str) -> String {
     let _ = scp.stdin.take().expect("piped").write_all(input.as_bytes());
     let output = scp.wait_with_output().expect("ssh ends");
     assert!(!output.status.success(), "{how} {path}");
-    String::from_utf8_lossy(&output.stdout).replace(path, "…")
+    let said = String::from_utf8_lossy(&output.stdout);
+    let reasons: Vec<&str> = said.lines().map(|line| line.rsplit(": ").next().unwrap_or(line)).collect();
+    assert!(!reasons.is_empty(), "{how} {path}: refused without a word");
+    reasons.join("\n")
 }
 
 #[test]
