@@ -115,8 +115,7 @@ fn the_command_line_makes_a_token_that_reads_one_instance() {
     let (own, other) = (NewAccount::new().make(&gateway), NewAccount::new().make(&gateway));
     let key = own.api.get(&format!("/instances/{}", own.instance)).ok()["key"].as_str().expect("a key").to_owned();
     let folder = TestDir::new();
-    let database = gateway.data().join("gateway.db");
-    folder.file("gateway.toml", format!("[database]\nurl = \"sqlite:{}\"\n", database.display()));
+    folder.file("gateway.toml", format!("[database]\nurl = {:?}\n", gateway.database_url()));
     let create = |key: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lucca-gateway"));
         command
