@@ -143,11 +143,6 @@ impl RunningApp {
         &self.management
     }
 
-    /// The database, for what the command line does with it alone.
-    pub fn store(&self) -> &Store {
-        &self.kept.store
-    }
-
     /// Where a remote folder's files are on the disk.
     pub fn directory_of(&self, instance: InstanceId, account: AccountId, path: &VirtualPath) -> std::path::PathBuf {
         self.kept.storage.directory_of(instance, account, path)
