@@ -118,7 +118,7 @@ impl App {
             random: random.clone(),
         });
         let readiness = GatewayReadiness::new(store.clone(), storage.clone());
-        let kept = Kept { store, storage, ledger, registry, host_keys: Arc::new(host_keys), readiness, lock };
+        let kept = Kept { store, storage, registry, host_keys: Arc::new(host_keys), readiness, lock };
         Ok(Self { config, listeners, tls, ftp_tls, access, management, metrics, clock, random, kept })
     }
 
@@ -178,6 +178,8 @@ impl App {
         info!(address = %addresses.internal, "Serving health and metrics on {}", addresses.internal);
         let serving = http::serve_internal(listeners.internal, kept.readiness.clone(), metrics, end.clone());
         supervisor.watch("the internal listener", &end, serving);
+        let (storage, until) = (kept.storage.clone(), end.clone());
+        supervisor.watch("the recorder of publications", &end, async move { storage.keep_recording(until).await });
         let maintenance = Maintenance {
             store: kept.store.clone(),
             storage: kept.storage.clone(),
