@@ -15,7 +15,7 @@ use super::backend::{Backend, LocalBackend};
 use super::ledger::Ledger;
 use super::places::DiskPath;
 use super::uploads::Uploads;
-use super::{TreeOwner, VfsError, folders, records, recovery};
+use super::{Pace, TreeOwner, VfsError, Work, folders, records, recovery};
 
 /// How the names of the files end that readiness tries to write.
 pub(super) const PROBE: &str = ".probe";
@@ -35,6 +35,7 @@ pub(super) struct Core {
     pub(super) uploads: Uploads,
     /// Told of every publication that waits for its record.
     pub(super) published: Notify,
+    pub(super) pace: Arc<Pace>,
     /// Held by whoever records.
     pub(super) recording: tokio::sync::Mutex<()>,
 }
@@ -86,7 +87,8 @@ impl Storage {
         }
         let (settings, uploads) = (settings.clone(), Uploads::default());
         let (published, recording) = (Notify::new(), tokio::sync::Mutex::default());
-        let core = Core { backend, ledger, clock, random, settings, uploads, published, recording };
+        let pace = Arc::default();
+        let core = Core { backend, ledger, clock, random, settings, uploads, published, pace, recording };
         Ok(Arc::new(Self { core: Arc::new(core) }))
     }
 
@@ -208,6 +210,18 @@ pub(super) fn make_folder_unless_there(backend: &dyn Backend, path: &DiskPath) -
         Ok(()) => backend.sync_folder(&path.parent()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
+    }
+}
+
+/// Does small disk work, on a blocking thread or in place, to its end even when the caller goes away.
+pub(super) async fn small<T: Send + 'static>(
+    core: &Core,
+    kind: Work,
+    work: impl FnOnce() -> Result<T, VfsError> + Send + 'static,
+) -> Result<T, VfsError> {
+    match Arc::clone(&core.pace).run(kind, work).await {
+        Ok(result) => result,
+        Err(error) => Err(VfsError::Storage(io::Error::other(error))),
     }
 }
 
