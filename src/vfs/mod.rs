@@ -23,6 +23,7 @@ mod operation;
 mod operator_tree;
 mod places;
 mod publisher;
+mod records;
 mod recovery;
 mod session_tree;
 mod sidecar;

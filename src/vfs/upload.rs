@@ -13,7 +13,7 @@ use super::sidecar::Line;
 use super::storage::blocking;
 use super::uploads::Staged;
 use super::view::View;
-use super::{Metadata, Replace, Space, VfsError, publisher};
+use super::{Metadata, Replace, Space, VfsError};
 
 /// How a file is opened for writing, in SFTP's terms (draft-ietf-secsh-filexfer-02 §6.3), which cover FTP's and HTTP's.
 #[derive(Debug, Clone, Copy, Default)]
@@ -194,11 +194,8 @@ impl Upload {
         if self.inner.claimed.swap(true, Ordering::AcqRel) {
             return Err(VfsError::WrongMode);
         }
-        // A task of its own: a client that goes away now must not leave the steps half done.
-        match tokio::spawn(publisher::publish(Arc::clone(&self.inner))).await {
-            Ok(published) => published,
-            Err(error) => Err(VfsError::Storage(io::Error::other(error))),
-        }
+        let inner = Arc::clone(&self.inner);
+        blocking(move || inner.publish()).await
     }
 
     /// Ends it as an incomplete upload of the login's (an operator's is discarded).
