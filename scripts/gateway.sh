@@ -17,7 +17,8 @@ start_gateway() {
     folder=$(mktemp -d)
     printf '%s\n' "$@" >"$folder/gateway.toml"
     target/debug/lucca-gateway try --config "$folder/gateway.toml" --data "$folder/data" --json "$folder/try.json" \
-        --sftp 127.0.0.1:0 --api 127.0.0.1:0 --internal 127.0.0.1:0 >"$folder/log" 2>&1 &
+        --sftp 127.0.0.1:0 --ftps 127.0.0.1:0 --ftpes 127.0.0.1:0 --api 127.0.0.1:0 --internal 127.0.0.1:0 \
+        >"$folder/log" 2>&1 &
     gateway=$!
     trap 'kill "$gateway" || true; wait "$gateway" || true; rm -rf "$folder"' EXIT
     for _ in {1..300}; do

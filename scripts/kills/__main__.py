@@ -6,8 +6,8 @@ one is, every published file has its record and every record its file.
 
 Most kills are aimed between the moment at which the server has the end of a file (SFTP's CLOSE; over FTPS and FTPES the
 orderly end of the data connection) and its answer. That is a matter of few milliseconds, so for those the server runs
-under strace, which lets it wait before every sync; its trace and what is left of its staging tell afterwards whether the
-kill came in time. The rest hits an unhindered server anywhere between connecting and after the answer.
+under strace, which lets it wait before every sync; its trace tells afterwards whether the kill came in time. The rest
+hits an unhindered server anywhere between connecting and after the answer, and is never counted as in time.
 
 The run can be stopped and resumed: the state folder keeps the data (some GB: what was cut stays) and the counts, and
 what a kill is aimed at depends on the seed, its number and what is published by then. A run that found nothing takes

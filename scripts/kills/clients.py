@@ -48,7 +48,9 @@ def over_ftp(client, gateway, local, name, home):
                            f'upload-file = "{local}"\nurl = "{url}"\n')
         return ["curl", "--disable", "--silent", "--config", str(options)]
     if client == "lftp":
-        settings = (f'ssl:ca-file "{gateway.authority}"', "ftp:ssl-force yes", "ftp:ssl-protect-data yes")
+        # No times afterwards (MFMT, SITE UTIME): lftp would fail for a server that died after its 226.
+        no_times = ("ftp:use-feat no", "ftp:use-site-utime no", "ftp:use-site-utime2 no")
+        settings = (f'ssl:ca-file "{gateway.authority}"', "ftp:ssl-force yes", "ftp:ssl-protect-data yes", *no_times)
         url = f"{'ftps' if implicit else 'ftp'}://localhost"
         return lftp(settings, f"-p {port} -u {gateway.login},{gateway.password} {url}", local, name, home)
     return by_python(f"ftplib-{kind}", port, gateway.login, gateway.password, gateway.authority, local,

@@ -23,14 +23,6 @@ CONFIG = """\
 memory_kib = 8192
 iterations = 1
 parallelism = 1
-
-[[ftp.listeners]]
-address = "127.0.0.1:0"
-mode = "ftps"
-
-[[ftp.listeners]]
-address = "127.0.0.1:0"
-mode = "ftpes"
 """
 
 
@@ -42,7 +34,7 @@ class Gateway:
         config = state / "gateway.toml"
         config.write_text(CONFIG)
         command = [str(program), "try", "--json", str(self.told), "--data", str(state / "data"), "--config", str(config)]
-        for listener in ("--sftp", "--api", "--internal"):
+        for listener in ("--sftp", "--ftps", "--ftpes", "--api", "--internal"):
             command += [listener, "127.0.0.1:0"]
         if self.trace:
             self.trace.unlink(missing_ok=True)
@@ -120,32 +112,38 @@ class Gateway:
         self.ask("DELETE", f"{self.files()}/{name}").close()
 
     def staged(self, name):
-        """What is staged for a name: of each upload the file that tells of it, and whether that ends in an intent."""
+        """What is staged for a name: the files that tell of its uploads."""
         for sidecar in self.staging.glob("*.json"):
             with contextlib.suppress(FileNotFoundError):
-                text = sidecar.read_text()
-                if f'"{FOLDER}/{name}"' in text:
-                    yield sidecar, ends_in_intent(text)
+                if f'"{FOLDER}/{name}"' in sidecar.read_text():
+                    yield sidecar
 
     def has_all_of(self, name, size):
         """Whether the whole file has come. Of an empty one only its publication shows it."""
-        if not size and self.trace:
+        if not size:
             return self.is_publishing(name)
-        for sidecar, _ in self.staged(name):
+        for sidecar in self.staged(name):
             with contextlib.suppress(FileNotFoundError):
                 if sidecar.with_suffix(".data").stat().st_size == size:
                     return True
         return False
 
     def is_publishing(self, name):
-        """Whether the (dead) server had begun to publish and not yet come to the answer: the last step before that
-        takes the sidecar away. The first is the sync of the staged data, which the trace shows; later there is an
-        intent, for which no trace is needed."""
+        """Whether the (dead) server, which was traced, had begun to publish and not yet come to the answer."""
         trace = self.trace.read_text() if self.trace else ""
-        return any(
-            intent or re.search(rf"fdatasync\(\d+<[^>]*/\.staging/[^>]*/{sidecar.stem}\.data>", trace)
-            for sidecar, intent in self.staged(name)
-        )
+        return any(is_between(trace, sidecar.stem) for sidecar in self.staged(name))
+
+
+def is_between(trace, upload):
+    """A publication begins with the sync of the staged data; after the rename two folders are synced by the same thread,
+    and the client is told."""
+    if not re.search(rf"fdatasync\(\d+<[^>]*/\.staging/[^>]*/{upload}\.data>", trace):
+        return False
+    renamed = re.search(rf'^(\d+) renameat2\([^\n]*"{upload}\.data".*\Z', trace, re.MULTILINE | re.DOTALL)
+    if not renamed:
+        return True
+    synced = rf"^{renamed[1]} (?:fsync\(|<\.\.\. fsync resumed).*\) += 0"
+    return len(re.findall(synced, renamed[0], re.MULTILINE)) < 2
 
 
 def ends_in_intent(sidecar):

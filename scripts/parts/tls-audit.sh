@@ -3,9 +3,7 @@
 source scripts/gateway.sh
 sslyze=$(python_tool sslyze)
 # Scanners make dozens of connections at once, and sign in on none.
-start_gateway '[access]' 'unauthenticated_per_address = 512' \
-    '[[ftp.listeners]]' 'address = "127.0.0.1:0"' 'mode = "ftps"' \
-    '[[ftp.listeners]]' 'address = "127.0.0.1:0"' 'mode = "ftpes"'
+start_gateway '[access]' 'unauthenticated_per_address = 512'
 authority=$(told tls_ca)
 failed=0
 for kind in ftps ftpes; do
