@@ -1,5 +1,5 @@
 # sslyze and testssl.sh on FTPS and FTPES: no weak protocol or suite, no known flaw, no finding but those that
-# scripts/tls_findings.py accepts and docs/PROTOCOL.md explains. Four minutes.
+# scripts/tls_findings.py accepts and docs/PROTOCOL.md explains. Two to four minutes.
 source scripts/gateway.sh
 sslyze=$(python_tool sslyze)
 # Scanners make dozens of connections at once, and sign in on none.
