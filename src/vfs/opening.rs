@@ -94,6 +94,7 @@ impl View {
         let parent = self.disk(path).parent();
         if !self.actor.is_login() && options.create {
             // An application delivers to a path; that its folders exist is not its business.
+            let _stay = self.arrival.stay(&[path])?;
             return match make_folders(&self.core, &parent) {
                 Err(VfsError::AlreadyExists) => Err(VfsError::NotAFolder),
                 result => result,

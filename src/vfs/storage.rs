@@ -9,6 +9,7 @@ use crate::config::StorageSettings;
 use crate::domain::{AccountId, Clock, InstanceId, Random, Timestamp, UploadId, VirtualPath};
 
 use super::backend::{Backend, LocalBackend};
+use super::departures::{Departure, Departures};
 use super::ledger::Ledger;
 use super::places::DiskPath;
 use super::uploads::Uploads;
@@ -30,6 +31,7 @@ pub(super) struct Core {
     pub(super) random: Arc<dyn Random>,
     pub(super) settings: StorageSettings,
     pub(super) uploads: Uploads,
+    pub(super) departures: Departures,
 }
 
 /// What start-up found.
@@ -77,8 +79,9 @@ impl Storage {
         for folder in [DiskPath::staging(), DiskPath::trash()] {
             make_folder_unless_there(backend.as_ref(), &folder).map_err(VfsError::Storage)?;
         }
-        let (settings, uploads) = (settings.clone(), Uploads::default());
-        Ok(Arc::new(Self { core: Arc::new(Core { backend, ledger, clock, random, settings, uploads }) }))
+        let (settings, uploads, departures) = (settings.clone(), Uploads::default(), Departures::default());
+        let core = Core { backend, ledger, clock, random, settings, uploads, departures };
+        Ok(Arc::new(Self { core: Arc::new(core) }))
     }
 
     /// Rolls every intent forward or back, and finds the incomplete uploads again. Once, before any listener serves.
@@ -96,6 +99,19 @@ impl Storage {
     pub async fn prepare(&self, owner: &TreeOwner) -> Result<(), VfsError> {
         let owner = owner.clone();
         self.blocking(move |core| folders::prepare(core, &owner)).await
+    }
+
+    /// Announces that what is at `path`, but for the folders in `keep`, is about to be moved or thrown away: no tree that
+    /// is mounted puts anything there from now on, and none is mounted, until the departure is complete or dropped. To
+    /// be held from before the files leave until the rows tell so and the account's sessions were ended.
+    pub async fn begin_departure(
+        &self,
+        account: AccountId,
+        path: &VirtualPath,
+        keep: &[VirtualPath],
+    ) -> Result<Departure, VfsError> {
+        let (core, path, keep) = (Arc::clone(&self.core), path.clone(), keep.to_vec());
+        blocking(move || Ok(Departure::announce(&core, account, &path, &keep))).await
     }
 
     /// Moves the files of a folder whose path changes. `AlreadyExists` when something is at `to`. Whatever lies in the
