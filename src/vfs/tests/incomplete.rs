@@ -144,3 +144,27 @@ async fn an_operators_delivery_leaves_a_logins_incomplete_upload_alone() {
     operator.remove_file(&path("/in/a")).await.unwrap();
     assert!(login.stat(&path("/in/a")).await.unwrap().incomplete);
 }
+
+#[tokio::test]
+async fn an_upload_that_was_cut_and_resumed_without_end_is_still_recorded_after_a_crash() {
+    let mut place = Place::new();
+    let tree = place.login().await;
+    put_cut(&tree, "/in/a", "x").await;
+    let sidecar = place.staging().into_iter().find(|name| name.ends_with(".json")).unwrap();
+    let sidecar = place.directory().join(".staging").join(place.owner.account.to_string()).join(sidecar);
+    // What many thousand resumptions leave.
+    let mut lines = std::fs::read_to_string(&sidecar).unwrap();
+    let one = lines.clone();
+    while lines.len() < 3 * 1024 * 1024 {
+        lines.push_str(&one);
+    }
+    std::fs::write(&sidecar, lines).unwrap();
+    let upload = tree.open_write(&path("/in/a"), CONTINUE).await.unwrap();
+    upload.write_at(1, b"y").unwrap();
+    place.ledger.fails.store(true, Ordering::SeqCst);
+    assert_eq!(outcome(&upload.publish().await), "Ledger");
+    assert_eq!(place.content("/in/a").as_deref(), Some("xy"));
+    place.ledger.fails.store(false, Ordering::SeqCst);
+    let recovery = place.restart().await;
+    assert_eq!((recovery.rolled_forward, place.ledger.publications().len()), (1, 1));
+}
