@@ -242,3 +242,20 @@ async fn a_departure_that_is_called_off_changes_nothing() {
     put(&tree, "/in/a", "x").await.unwrap();
     put(&place.login().await, "/in/b", "x").await.unwrap();
 }
+
+#[tokio::test]
+async fn one_entry_of_the_trash_that_cannot_be_removed_keeps_no_other() {
+    let place = Place::new();
+    let (instance, account) = (place.owner.instance, place.owner.account);
+    for _ in 0..6 {
+        put(&place.login().await, "/in/a", "x").await.unwrap();
+        place.storage.trash_folder(instance, account, &path("/in"), &[]).await.unwrap();
+        place.clock.advance(Duration::from_secs(1));
+    }
+    let stubborn = trash(&place).into_iter().min().unwrap();
+    let deep = place.directory().join(".trash").join(&stubborn).join("d/".repeat(140));
+    std::fs::create_dir_all(deep).unwrap();
+    place.clock.advance(31 * DAY);
+    assert_eq!(place.storage.sweep().await.unwrap(), Sweep { trash: 5, ..Sweep::default() });
+    assert_eq!(trash(&place), [stubborn]);
+}
