@@ -260,10 +260,6 @@ impl View {
         if from_place.parent() != to_place.parent() {
             self.core.backend.sync_folder(&from_place.parent())?;
         }
-        // The login must see what it renamed, not an older attempt at that name.
-        if let Some(upload) = self.core.uploads.remove(self.account, to) {
-            self.core.remove_staged(self.account, upload);
-        }
         note_moves(&self.core, self.account, from, to);
         Ok(())
     }

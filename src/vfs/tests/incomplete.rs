@@ -168,3 +168,17 @@ async fn an_upload_that_was_cut_and_resumed_without_end_is_still_recorded_after_
     let recovery = place.restart().await;
     assert_eq!((recovery.rolled_forward, place.ledger.publications().len()), (1, 1));
 }
+
+#[tokio::test]
+async fn a_folder_that_takes_an_empty_ones_place_shows_nothing_of_that_ones_cut_uploads() {
+    let place = Place::new();
+    let tree = place.login().await;
+    for folder in ["/in/old", "/in/new"] {
+        tree.make_folder(&path(folder)).await.unwrap();
+    }
+    put(&tree, "/in/new/a", "whole").await.unwrap();
+    put_cut(&tree, "/in/old/a", "cut").await;
+    tree.rename(&path("/in/new"), &path("/in/old"), Replace::Allow).await.unwrap();
+    assert_eq!(get(&tree, "/in/old/a").await.unwrap(), "whole");
+    assert!(place.staging().is_empty());
+}
