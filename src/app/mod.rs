@@ -11,6 +11,8 @@ mod listeners;
 mod maintenance;
 mod readiness;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -128,7 +130,7 @@ impl App {
         }
         let ftp_parts = FtpParts {
             settings: config.ftp.clone(),
-            access,
+            access: access.clone(),
             tls: ftp_tls.clone(),
             ports: ftp::Ports::new(config.ftp.passive_ports, random.clone()),
             metrics: metrics.clone(),
@@ -145,8 +147,15 @@ impl App {
         }
         supervisor.watch("the watch over certificates", &end, ftp_tls.watch(end.clone()));
         info!(address = %addresses.api, tls = tls.is_some(), "Serving the management API on {}", addresses.api);
-        let serving = http::serve_api(listeners.api, tls, management.clone(), metrics.clone(), stop.clone());
-        supervisor.watch("the API's listener", &stop, serving);
+        let answered = CancellationToken::new();
+        let (last, serving) = (
+            answered.clone().drop_guard(),
+            http::serve_api(listeners.api, tls, management.clone(), metrics.clone(), stop.clone()),
+        );
+        supervisor.watch("the API's listener", &stop, async move {
+            let _last = last;
+            serving.await;
+        });
         // Health is told until the very end: a load balancer has to see that the gateway drains.
         info!(address = %addresses.internal, "Serving health and metrics on {}", addresses.internal);
         let serving = http::serve_internal(listeners.internal, readiness.clone(), metrics, end.clone());
@@ -160,8 +169,8 @@ impl App {
         };
         supervisor.watch("maintenance", &end, maintenance.repeat(config.storage.sweep_every, end.clone()));
 
-        let kept = Kept { store, storage, ledger, registry, host_keys, readiness, lock };
-        Ok(RunningApp::new(addresses, management, kept, supervisor, stop, end, config.shutdown))
+        let kept = Kept { store, storage, ledger, access, registry, host_keys, readiness, lock };
+        Ok(RunningApp { addresses, management, kept, supervisor, stop, end, answered, shutdown: config.shutdown })
     }
 }
 
