@@ -8,7 +8,7 @@ use crate::sessions::{EndReason, Session};
 
 use super::fixture::Bench;
 use super::{
-    AccountChanges, CreatedAccount, FolderChanges, NewAccount, NewFolder, NewInstance, NewPassword, Operator,
+    AccountChanges, CreatedAccount, FolderChanges, NewAccount, NewFolder, NewInstance, NewPassword, NewToken, Operator,
     ValidityChanges,
 };
 
@@ -166,4 +166,16 @@ async fn a_delivery_to_a_folder_that_is_removed_meanwhile_is_refused() {
     let own = format!("files/{}/{account}{}", created.account.instance, created.folders[0].path);
     let is_there = bench.directory.path().join(own).join("paie.csv").exists();
     assert_eq!((acknowledged, is_there), (false, false), "acknowledged, and where nobody looks");
+}
+
+#[tokio::test]
+async fn a_token_opens_the_api_also_when_its_use_cannot_be_noted() {
+    let bench = Bench::new().await;
+    let token = bench.management.create_token(&operator(), NewToken::named("tests")).await.unwrap();
+    // As on a full disk: what is there can be read.
+    let mut unit = bench.store.write().await.unwrap();
+    unit.run("CREATE TRIGGER full BEFORE UPDATE ON api_tokens BEGIN SELECT RAISE(ABORT, 'no space'); END").await;
+    unit.commit().await.unwrap();
+    let known = bench.management.authenticate(token.secret.expose()).await.unwrap();
+    assert_eq!(known.map(|operator| operator.name().to_owned()).as_deref(), Some("tests"));
 }
