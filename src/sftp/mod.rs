@@ -3,7 +3,7 @@
 //! file is published is `vfs`'s, who is connected is `sessions`'s.
 //!
 //! The way of a byte: `wire` (the socket) → russh → `connection` → `frames` and `packet` → a queue, bounded in bytes
-//! by `budget` → the channel's worker (`subsystem`, `data`, `requests`, `extensions`; or `scp`) → the tree; replies go by the
+//! by `budget` → the channel's worker (`subsystem`, `data`, `requests`, `extensions`, `copy`; or `scp`) → the tree; replies go by the
 //! `outbox` back to russh.
 
 mod algorithms;
@@ -12,6 +12,7 @@ mod authentication;
 mod below;
 mod budget;
 mod connection;
+mod copy;
 mod data;
 mod extensions;
 mod frames;
