@@ -173,13 +173,14 @@ impl Core {
         UploadId::new(self.now(), self.random.as_ref())
     }
 
-    /// Removes the files of an upload that nobody needs any more. The sidecar goes first: data alone is an orphan,
-    /// whereas a sidecar alone may read as the intent of a file that is in place.
+    /// Removes the files of an upload that nobody needs any more. The sidecar goes first, or nothing does: data alone is
+    /// an orphan, whereas a sidecar alone may read as the intent of a file that is in place.
     pub(super) fn remove_staged(&self, account: AccountId, id: UploadId) {
         for place in [DiskPath::sidecar(account, id), DiskPath::staged(account, id)] {
             match self.backend.remove_file(&place) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    tracing::warn!(upload = %id, %error, "Could not remove a staged file; the next start tries again");
+                    tracing::warn!(upload = %id, %error, "Could not remove a staged file; the next sweep tries again");
+                    break;
                 }
                 _ => {}
             }

@@ -182,3 +182,21 @@ async fn a_folder_that_takes_an_empty_ones_place_shows_nothing_of_that_ones_cut_
     assert_eq!(get(&tree, "/in/old/a").await.unwrap(), "whole");
     assert!(place.staging().is_empty());
 }
+
+#[tokio::test]
+async fn data_stays_while_its_sidecar_cannot_be_removed() {
+    let place = Place::new();
+    let tree = place.login().await;
+    put_cut(&tree, "/in/a", "x").await;
+    let staging = place.directory().join(".staging").join(place.owner.account.to_string());
+    let names = place.staging();
+    let sidecar = staging.join(names.iter().find(|name| name.ends_with(".json")).unwrap());
+    // Alone, it could read as the intent of a file that is in place, and a ghost would be recorded.
+    std::fs::remove_file(&sidecar).unwrap();
+    std::fs::create_dir(&sidecar).unwrap();
+    tree.remove_file(&path("/in/a")).await.unwrap();
+    assert!(names.iter().any(|name| name.ends_with(".data") && staging.join(name).exists()));
+    std::fs::remove_dir(&sidecar).unwrap();
+    assert_eq!(place.storage.sweep().await.unwrap(), Sweep { orphans: 1, ..Sweep::default() });
+    assert!(place.staging().is_empty());
+}
