@@ -1,5 +1,6 @@
 //! What stays of an upload that was cut, and how it is continued.
 
+use super::super::view::View;
 use super::*;
 
 #[tokio::test]
@@ -199,4 +200,26 @@ async fn data_stays_while_its_sidecar_cannot_be_removed() {
     std::fs::remove_dir(&sidecar).unwrap();
     assert_eq!(place.storage.sweep().await.unwrap(), Sweep { orphans: 1, ..Sweep::default() });
     assert!(place.staging().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_cut_while_a_file_is_resized_is_not_published_with_it() {
+    let place = Place::new();
+    let tree = place.login().await;
+    put(&tree, "/in/a", "whole").await.unwrap();
+    put_cut(&tree, "/in/a", "cut short").await;
+    put_cut(&tree, "/in/b", "cut short").await;
+    let actor = place.ledger.notes()[0].actor.clone();
+    let (storage, owner) = (Arc::clone(&place.storage), place.owner.clone());
+    let [resized, nothing] = tokio::task::spawn_blocking(move || {
+        let view = View::mount(&storage, &owner, actor).unwrap();
+        // Past the look whether something is unfinished.
+        ["/in/a", "/in/b"].map(|at| view.open_whole(&path(at), 3))
+    })
+    .await
+    .unwrap();
+    assert_eq!(outcome(&nothing), "Busy");
+    resized.unwrap().publish().await.unwrap();
+    assert_eq!(place.content("/in/a").as_deref(), Some("who"));
+    assert_eq!(place.content("/in/b"), None);
 }
