@@ -119,13 +119,8 @@ pub async fn receive(mut file: IncomingFile, headers: &HeaderMap, body: Body) ->
 }
 
 /// Whether the conditions of a PUT ask not to replace a file (`If-None-Match: *`). A condition that is not served is
-/// refused: ignoring it could destroy what it was to protect.
+/// refused, here and in `router`: ignoring it could destroy what it was to protect.
 pub fn is_exclusive(headers: &HeaderMap) -> Result<bool, Problem> {
-    for header in [IF_MATCH, IF_UNMODIFIED_SINCE] {
-        if headers.contains_key(&header) {
-            return Err(Problem::malformed(format!("The condition {header} is not served here.")));
-        }
-    }
     match text(headers, &IF_NONE_MATCH) {
         None if headers.contains_key(IF_NONE_MATCH) => {
             Err(Problem::malformed("The condition If-None-Match cannot be read."))
@@ -229,7 +224,6 @@ mod tests {
         assert!(!is_exclusive(&headers(&[])).unwrap());
         assert!(is_exclusive(&headers(&[(IF_NONE_MATCH, "*")])).unwrap());
         assert!(is_exclusive(&headers(&[(IF_NONE_MATCH, "\"x\"")])).is_err());
-        assert!(is_exclusive(&headers(&[(IF_MATCH, "\"x\"")])).is_err());
     }
 
     #[test]
