@@ -14,10 +14,12 @@ use super::grant::{Grant, Granted};
 use super::policy;
 use super::records::Record;
 use super::refusal::{Refusal, RefusalReason};
-use super::shown::{ALGORITHMS_CHARS, CLIENT_CHARS, LOGIN_CHARS, shown};
+use super::shown::{ALGORITHMS_CHARS, LOGIN_CHARS};
 use super::verification::{Factor, key_of};
 use crate::domain::credential::LastUse;
-use crate::domain::{AccountId, AuthenticationRule, CredentialId, LoginName, PublicKey, Timestamp};
+use crate::domain::{
+    AccountId, AuthenticationRule, ClientSoftware, CredentialId, LoginName, PublicKey, Timestamp, shown,
+};
 use crate::sessions::{Moment, Opening, Source};
 use crate::store::{GRANTED, SignInAttempt};
 use crate::vfs::TreeOwner;
@@ -33,7 +35,7 @@ const KEY_QUERIES: u32 = 20;
 pub struct SignIn {
     access: Arc<Access>,
     connection: Connection,
-    client: String,
+    client: ClientSoftware,
     algorithms: Option<String>,
     attempts: u32,
     key_queries: u32,
@@ -68,19 +70,19 @@ enum Decision {
 
 impl SignIn {
     pub(super) fn new(access: Arc<Access>, connection: Connection, place: Place) -> Self {
-        let client = String::new();
+        let client = ClientSoftware::default();
         let place = Some(place);
         Self { access, connection, client, algorithms: None, attempts: 0, key_queries: 0, factors: None, place }
     }
 
-    /// What the client says it is (SSH identification, FTP CLNT); escaped and cut for logs.
+    /// What the client says it is (SSH identification, FTP CLNT).
     pub fn set_client(&mut self, software: &str) {
-        self.client = shown(software, CLIENT_CHARS);
+        self.client = ClientSoftware::said(software);
     }
 
-    /// What protects the connection, as negotiated: SSH's algorithms in the order key exchange, host key, cipher, MAC,
-    /// or TLS's version and suite; parted by spaces, escaped and cut for records. Operators read there who still uses
-    /// what shall be switched off.
+    /// What protects the connection, as negotiated: SSH's algorithms in the order key exchange, host key, cipher and,
+    /// where the cipher needs one, MAC, or TLS's version and suite; parted by spaces, escaped and cut for records.
+    /// Operators read there who still uses what shall be switched off.
     pub fn set_protocol_details(&mut self, algorithms: &str) {
         self.algorithms = (!algorithms.is_empty()).then(|| shown(algorithms, ALGORITHMS_CHARS));
     }
@@ -291,7 +293,7 @@ impl SignIn {
             login: tried.shown.clone(),
             address: self.connection.peer.ip().to_canonical().to_string(),
             connection_type: self.connection.connection_type,
-            client: self.client.clone(),
+            client: self.client.to_string(),
             algorithms: self.algorithms.clone(),
             outcome: outcome.to_owned(),
             first_at: now,
@@ -302,7 +304,7 @@ impl SignIn {
 
     fn record_use(&self, credential: CredentialId, now: Timestamp) {
         let address = self.connection.peer.ip().to_canonical().to_string();
-        self.access.records.push_use(credential, LastUse { at: now, address, client: self.client.clone() });
+        self.access.records.push_use(credential, LastUse { at: now, address, client: self.client.to_string() });
     }
 }
 

@@ -6,7 +6,8 @@ use tempfile::TempDir;
 
 use crate::config::DatabaseSettings;
 use crate::domain::{
-    AccountId, ConnectionType, EventId, FolderId, InstanceId, OsRandom, SessionId, Timestamp, TransferId,
+    AccountId, ClientSoftware, ConnectionType, EventId, FolderId, InstanceId, OsRandom, SessionId, Timestamp,
+    TransferId,
 };
 use crate::store::Store;
 use crate::vfs::{Actor, Publication, TransferNote, TransferOutcome};
@@ -33,6 +34,8 @@ pub(super) fn publication(number: u64) -> Publication {
             login: "Paie.Acme".parse().unwrap(),
             connection_type: ConnectionType::Sftp,
             address: "::ffff:203.0.113.7".parse().unwrap(),
+            client: ClientSoftware::said("SSH-2.0-OpenSSH_9.9"),
+            algorithms: Some(String::from("curve25519-sha256 ssh-ed25519 aes128-gcm@openssh.com")),
         },
         started_at: STARTED,
         published_at: id,

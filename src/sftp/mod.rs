@@ -17,6 +17,7 @@ mod extensions;
 mod frames;
 mod handles;
 mod outbox;
+mod overheard;
 mod packet;
 mod replies;
 mod requests;

@@ -6,7 +6,9 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::domain::{AccountId, FileName, InstanceId, RemoteFolder, Right, Rights, Timestamp, VirtualPath};
+use crate::domain::{
+    AccountId, ClientSoftware, FileName, InstanceId, RemoteFolder, Right, Rights, Timestamp, VirtualPath,
+};
 
 use super::backend::{Stat, Times};
 use super::file::ReadFile;
@@ -53,6 +55,17 @@ impl View {
         };
         let mounted_at = core.now();
         Ok(Arc::new(Self { core, instance: owner.instance, account: owner.account, actor, mounts, mounted_at }))
+    }
+
+    /// The same for a login that says only now what its client is. What is open stays as it is.
+    pub(super) fn known_as(&self, software: ClientSoftware) -> Arc<Self> {
+        let mut actor = self.actor.clone();
+        if let Actor::Login { client, .. } = &mut actor {
+            *client = software;
+        }
+        let (core, mounts) = (Arc::clone(&self.core), self.mounts.clone());
+        let Self { instance, account, mounted_at, .. } = *self;
+        Arc::new(Self { core, instance, account, actor, mounts, mounted_at })
     }
 
     /// Where a virtual path is on the disk.
