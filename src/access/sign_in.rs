@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::accounts::{Known, Question, SignInRecord};
 use super::admission::{Connection, Place};
 use super::attempt::{Needed, Outcome, Proof};
-use super::defence::Target;
+use super::defence::{Target, Verdict};
 use super::door::{Access, LONGEST_LOOKUP};
 use super::grant::{Grant, Granted};
 use super::policy;
@@ -99,14 +99,9 @@ impl SignIn {
         }
         let tried = self.tried(login);
         let now = self.access.clock.now();
-        if self.access.defence.is_blocked(&tried.target, now) {
-            return false;
-        }
-        match self.look_up(&tried, now).await {
-            Some(Known { block: None, record: Some(record) }) => {
-                key_of(&record, key, now).is_some_and(|credential| credential.validity.includes(now))
-            }
-            _ => false,
+        match self.look_past_blocks(&tried, now).await {
+            Ok(Some(record)) => key_of(&record, key, now).is_some_and(|credential| credential.validity.includes(now)),
+            Ok(None) | Err(_) => false,
         }
     }
 
@@ -151,25 +146,17 @@ impl SignIn {
             return refused(RefusalReason::TooManyAttempts);
         }
         let now = self.access.clock.now();
-        // A block is answered without looking at the proof. It depends on the attempts made from this address alone and
-        // falls on logins that nobody has like on any other, so what it saves in work tells nothing.
-        if self.access.defence.is_blocked(&tried.target, now) {
-            return refused(RefusalReason::Blocked);
-        }
-
         // Before the look: a change that comes after it is one that this sign-in may not have seen.
         let as_of = self.access.registry.moment();
-        let Some(known) = self.look_up(tried, now).await else { return refused(RefusalReason::Unavailable) };
-        if let Some(block) = known.block {
-            self.access.defence.adopt(&tried.target, block.until);
-            return refused(RefusalReason::Blocked);
-        }
-        let account = known.record.as_ref().map(|record| record.account.id);
+        let known = match self.look_past_blocks(tried, now).await {
+            Ok(known) => known,
+            Err(reason) => return refused(reason),
+        };
+        let account = known.as_ref().map(|record| record.account.id);
 
-        let rules =
-            known.record.as_ref().map_or(Ok(()), |record| policy::check(&record.account, &self.connection, now));
-        let verified = self.access.verify(known.record.as_ref(), proof, rules.is_ok(), now).await;
-        let (proven, record) = match (verified, known.record) {
+        let rules = known.as_ref().map_or(Ok(()), |record| policy::check(&record.account, &self.connection, now));
+        let verified = self.access.verify(known.as_ref(), proof, rules.is_ok(), now).await;
+        let (proven, record) = match (verified, known) {
             (Ok(proven), Some(record)) => (proven, record),
             (Ok(_), None) => return refused(RefusalReason::UnknownLogin),
             (Err(failure), _) => {
@@ -187,6 +174,11 @@ impl SignIn {
         };
 
         // Whoever proved one factor of two is refused by the account's rules here too, not told that more is needed.
+        //
+        // It counts towards no block and forgives none: a block is for guesses, and who shows what is right does not
+        // guess, whatever else forbids the sign-in. A customer whose account is disabled, has expired or comes from a
+        // new address goes on polling with the right password; a block of minutes beside that would only hide the reason
+        // from operators, and outlast its mending.
         if let Err(reason) = rules {
             return Decision::Refused { reason, account };
         }
@@ -200,7 +192,7 @@ impl SignIn {
 
         // Only a whole sign-in forgives wrong answers: with one factor of two known, the other could else be guessed for
         // ever, the count being cleared in between.
-        self.access.defence.granted(&tried.target);
+        self.access.defence.forgive(&tried.target);
         self.record_use(proven.credential, now);
         Decision::Granted(self.grant(record, as_of))
     }
@@ -252,6 +244,27 @@ impl SignIn {
             registry: self.access.registry.clone(),
             trees: self.access.trees.clone(),
         })
+    }
+
+    /// Looks the login up, unless it is blocked from here.
+    ///
+    /// A block is answered without looking at the proof. It depends on the attempts made from this address alone and
+    /// falls on logins that nobody has like on any other, so what it saves in work tells nothing.
+    async fn look_past_blocks(&self, tried: &Tried, now: Timestamp) -> Result<Option<SignInRecord>, RefusalReason> {
+        let defence = &self.access.defence;
+        let verdict = defence.verdict(&tried.target, now);
+        if verdict == Verdict::Blocked {
+            return Err(RefusalReason::Blocked);
+        }
+        let Known { block, record } = self.look_up(tried, now).await.ok_or(RefusalReason::Unavailable)?;
+        if let Some(block) = block {
+            defence.adopt(&tried.target, block.until, now);
+            return Err(RefusalReason::Blocked);
+        }
+        if verdict == Verdict::BlockedIfKept {
+            defence.forgive(&tried.target);
+        }
+        Ok(record)
     }
 
     /// `None`: the store does not answer, and nobody is let in on a guess.
