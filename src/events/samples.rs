@@ -2,14 +2,10 @@
 
 use std::time::Duration;
 
-use tempfile::TempDir;
-
-use crate::config::DatabaseSettings;
 use crate::domain::{
     AccountId, ClientSoftware, ConnectionType, EventId, FolderId, InstanceId, OsRandom, SessionId, Timestamp,
     TransferId,
 };
-use crate::store::Store;
 use crate::vfs::{Actor, Publication, TransferNote, TransferOutcome};
 
 pub(super) const STARTED: Timestamp = Timestamp::from_seconds(1_795_456_800);
@@ -57,11 +53,4 @@ pub(super) fn note(number: u64) -> TransferNote {
         ended_at: publication.published_at,
         outcome: TransferOutcome::Completed,
     }
-}
-
-pub(super) async fn store(directory: &TempDir) -> Store {
-    let url = format!("sqlite:{}", directory.path().join("gateway.db").display());
-    let store = Store::open(&DatabaseSettings { url: url.into(), connections: 2 }).await.unwrap();
-    store.migrate().await.unwrap();
-    store
 }
