@@ -14,8 +14,8 @@ use crate::domain::{ConnectionType, ManualClock, OsRandom, Preset, PresetName, S
 use crate::events::StoreLedger;
 use crate::sessions::Registry;
 pub use crate::sessions::{EndReason, Session};
-use crate::store::Store;
 use crate::store::contract::TestStore;
+use crate::store::{Block, Store};
 use crate::vfs::Storage;
 
 use super::{Management, ManagementParts};
@@ -159,6 +159,15 @@ impl Bench {
         });
         let store = store.clone();
         Self { management, store, access, registry, clock, directory, _database: None }
+    }
+
+    /// Blocks a login from an address for an hour.
+    pub async fn block(&self, address: &str, login: &str) {
+        let (address, login, reason) = (address.to_owned(), login.to_owned(), "as a test".to_owned());
+        let block = Block { address, login, reason, since: start(), until: start().plus(Duration::from_secs(3_600)) };
+        let mut unit = self.store.write().await.unwrap();
+        unit.blocks().put(&block).await.unwrap();
+        unit.commit().await.unwrap();
     }
 
     /// Signs in over SFTP as a client would; `None` when refused.

@@ -377,9 +377,13 @@ async fn a_block_ends_by_itself_or_by_hand(store: &Store) {
     unit.blocks().put(&long).await.unwrap();
     assert_eq!(unit.blocks().find("203.0.113.8", "paie.acme", later(9)).await.unwrap(), Some(long.clone()));
     assert_eq!(unit.blocks().find("203.0.113.8", "other", later(9)).await.unwrap(), None);
-    assert_eq!(unit.blocks().active(later(9)).await.unwrap(), [long.clone(), short]);
+    let first = unit.blocks().active(later(9), &PageRequest::first(1)).await.unwrap();
+    assert_eq!(first.items, [short]);
+    let rest = PageRequest { after: first.next, limit: 1 };
+    let rest = unit.blocks().active(later(9), &rest).await.unwrap();
+    assert_eq!((rest.items, rest.next), (vec![long.clone()], None));
     assert_eq!(unit.blocks().find("203.0.113.7", "paie.acme", later(10)).await.unwrap(), None);
-    assert_eq!(unit.blocks().active(later(10)).await.unwrap(), [long]);
+    assert_eq!(unit.blocks().active(later(10), &PageRequest::first(10)).await.unwrap().items, [long]);
     assert_eq!(unit.blocks().forget_ended(later(10)).await.unwrap(), 1);
     assert!(unit.blocks().lift("203.0.113.8", "paie.acme").await.unwrap());
     assert!(!unit.blocks().lift("203.0.113.8", "paie.acme").await.unwrap());
