@@ -86,25 +86,24 @@ const WITHOUT_MAC: &[cipher::Name] = &[cipher::AES_128_GCM, cipher::AES_256_GCM,
 pub(super) fn negotiated(ours: &Config, kexinit: &[u8]) -> Option<String> {
     const COOKIE: usize = 16;
     let mut rest = kexinit.get(COOKIE..)?;
-    let preferred = &ours.preferred;
-    let exchanges = preferred.kex.iter().filter(|name| !NO_KEY_EXCHANGES.contains(name)).map(AsRef::as_ref);
-    let exchange = agreed(name_list(&mut rest)?, exchanges)?;
-    let keys: Vec<_> =
-        preferred.key.iter().filter(|algorithm| has_key(ours, algorithm)).map(ToString::to_string).collect();
-    let key = agreed(name_list(&mut rest)?, keys.iter().map(String::as_str))?;
-    let cipher = agreed(name_list(&mut rest)?, preferred.cipher.iter().map(AsRef::as_ref))?;
+    let Preferred { kex, key, cipher, mac, .. } = &ours.preferred;
+    let exchanges: Vec<_> = kex.iter().filter(|name| !NO_KEY_EXCHANGES.contains(name)).collect();
+    let keys: Vec<_> = key.iter().filter(|algorithm| has_key(ours, algorithm)).map(ToString::to_string).collect();
+    let exchange = agreed(name_list(&mut rest)?, &exchanges)?;
+    let key = agreed(name_list(&mut rest)?, &keys)?;
+    let cipher = agreed(name_list(&mut rest)?, cipher)?;
     let _to_the_client = name_list(&mut rest)?;
-    let mut words = format!("{exchange} {key} {cipher}");
-    if !WITHOUT_MAC.iter().any(|name| name.as_ref() == cipher) {
-        let macs = || preferred.mac.iter().map(AsRef::as_ref);
-        let to_the_server = agreed(name_list(&mut rest)?, macs())?;
-        let to_the_client = agreed(name_list(&mut rest)?, macs())?;
-        words = format!("{words} {to_the_server}");
-        if to_the_client != to_the_server {
-            words = format!("{words}/{to_the_client}");
-        }
+    let words = format!("{exchange} {key} {cipher}");
+    if WITHOUT_MAC.iter().any(|name| name.as_ref() == cipher) {
+        return Some(words);
     }
-    Some(words)
+    let to_the_server = agreed(name_list(&mut rest)?, mac)?;
+    let to_the_client = agreed(name_list(&mut rest)?, mac)?;
+    Some(if to_the_client == to_the_server {
+        format!("{words} {to_the_server}")
+    } else {
+        format!("{words} {to_the_server}/{to_the_client}")
+    })
 }
 
 /// Whether there is a host key for it: others are not offered.
@@ -116,8 +115,8 @@ fn has_key(config: &Config, algorithm: &Algorithm) -> bool {
 }
 
 /// The client's first that is among ours.
-fn agreed<'a>(theirs: &str, ours: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
-    theirs.split(',').find_map(|name| ours.clone().find(|own| *own == name))
+fn agreed<'a>(theirs: &str, ours: &'a [impl AsRef<str>]) -> Option<&'a str> {
+    theirs.split(',').find_map(|name| ours.iter().map(AsRef::as_ref).find(|own| *own == name))
 }
 
 /// RFC 4251 §5: a length, and that many bytes of ASCII.
