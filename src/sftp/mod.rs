@@ -23,6 +23,7 @@ mod replies;
 mod requests;
 mod scp;
 mod server;
+mod spares;
 mod status;
 mod subsystem;
 #[cfg(test)]
