@@ -15,6 +15,7 @@ pub(super) fn of_publication(publication: Publication) -> (TransferRow, EventRow
         "path": publication.path.as_str(),
         "bytes": publication.bytes,
         "replaced": publication.replaced,
+        "unproven_end": publication.unproven_end,
         "transfer": publication.transfer,
         "actor": actor_data(&publication.actor),
     });
@@ -43,6 +44,7 @@ pub(super) fn of_publication(publication: Publication) -> (TransferRow, EventRow
         ended_at: publication.published_at,
         outcome: TransferResult::Completed,
         reason: None,
+        unproven_end: publication.unproven_end,
     };
     (transfer, event)
 }
@@ -69,6 +71,7 @@ pub(super) fn of_note(note: TransferNote) -> TransferRow {
         ended_at: note.ended_at,
         outcome,
         reason,
+        unproven_end: false,
     }
 }
 
@@ -117,6 +120,7 @@ mod tests {
             "path": "/export/absences-1.csv",
             "bytes": 1024,
             "replaced": false,
+            "unproven_end": false,
             "transfer": published.transfer.to_string(),
             "actor": {
                 "login": "Paie.Acme",
@@ -128,6 +132,13 @@ mod tests {
         assert_eq!((event.kind.as_str(), event.data), ("file.uploaded", expected));
         assert_eq!(transfer.actor, "login Paie.Acme");
         assert_eq!(transfer.address.as_deref(), Some("203.0.113.7"));
+    }
+
+    #[test]
+    fn an_unproven_end_is_told_in_the_transfer_and_in_the_event() {
+        let (transfer, event) = of_publication(Publication { unproven_end: true, ..publication(1) });
+        assert!(transfer.unproven_end);
+        assert_eq!((transfer.outcome, &event.data["unproven_end"]), (TransferResult::Completed, &true.into()));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::registry::{Opening, Registry};
-use crate::domain::{AccountId, Clock, ConnectionType, InstanceId, LoginName, SessionId, Timestamp};
+use crate::domain::{AccountId, Clock, ConnectionType, FtpRules, InstanceId, LoginName, SessionId, Timestamp};
 
 /// Why someone ended a session from this side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +67,11 @@ impl Session {
 
     pub fn account(&self) -> AccountId {
         self.state.opening.account
+    }
+
+    /// What its account and its listener together demand over FTP.
+    pub fn ftp_rules(&self) -> FtpRules {
+        self.state.opening.ftp_rules
     }
 
     /// Cancelled when someone ends the session: the edge must stop its work and close.

@@ -31,9 +31,9 @@ use super::{Replace, VfsError};
 const RECORD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Publishes an upload that is claimed for it. Runs in a task of its own.
-pub(super) async fn publish(upload: Arc<Inner>) -> Result<Published, VfsError> {
+pub(super) async fn publish(upload: Arc<Inner>, unproven_end: bool) -> Result<Published, VfsError> {
     let placing = Arc::clone(&upload);
-    let publication = blocking(move || placing.place_or_cut()).await?;
+    let publication = blocking(move || placing.place_or_cut(unproven_end)).await?;
     let published = Published { bytes: publication.bytes, transfer: publication.transfer, event: publication.event };
     let id = upload.staged.id;
     if let Err(error) = record(&upload.view.core, publication).await {
@@ -58,11 +58,11 @@ pub(super) async fn record(core: &Core, publication: Publication) -> Result<(), 
 
 impl Inner {
     /// Steps 1 to 4. What fails before the file is visible leaves an incomplete upload; after, a publication to record.
-    fn place_or_cut(&self) -> Result<Publication, VfsError> {
+    fn place_or_cut(&self, unproven_end: bool) -> Result<Publication, VfsError> {
         self.close();
         let core = &self.view.core;
         let target = self.view.disk(&self.staged.path);
-        let placed = self.prepare().and_then(|(intent, stat)| {
+        let placed = self.prepare(unproven_end).and_then(|(intent, stat)| {
             self.check_target(&intent)?;
             let staged = DiskPath::staged(self.staged.account, self.staged.id);
             let replaced = core.backend.publish(&staged, &target, self.replace)?;
@@ -85,7 +85,7 @@ impl Inner {
     }
 
     /// Steps 1 and 2.
-    fn prepare(&self) -> Result<(Intent, Stat), VfsError> {
+    fn prepare(&self, unproven_end: bool) -> Result<(Intent, Stat), VfsError> {
         self.check_writes()?;
         let (core, staged) = (&self.view.core, &self.staged);
         let times = *staged.times();
@@ -107,6 +107,7 @@ impl Inner {
             bytes: stat.size,
             unique: stat.unique,
             replaced,
+            unproven_end,
             actor: self.view.actor.clone(),
             started_at: self.started_at,
             published_at: now,

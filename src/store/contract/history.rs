@@ -37,6 +37,7 @@ fn transfer(account: &Account, seconds: u64) -> TransferRow {
         ended_at: later(seconds + 1),
         outcome: TransferResult::Failed,
         reason: Some(String::from("the connection was lost")),
+        unproven_end: false,
     }
 }
 
@@ -52,6 +53,7 @@ async fn a_transfer_is_recorded_once_and_read_back(store: &Store) {
         connection_type: None,
         address: None,
         reason: None,
+        unproven_end: true,
         ..row.clone()
     };
     unit.transfers().record(&by_operator).await.unwrap();

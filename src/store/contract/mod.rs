@@ -14,8 +14,8 @@ use tempfile::TempDir;
 use super::{Store, StoreError};
 use crate::config::DatabaseSettings;
 use crate::domain::{
-    Account, AccountId, AccountState, AuthenticationRule, ConnectionTypes, FolderId, Hosting, Instance, InstanceId,
-    OsRandom, RemoteFolder, Rights, Timestamp,
+    Account, AccountId, AccountState, AuthenticationRule, CloseNotify, ConnectionTypes, FolderId, Hosting, Instance,
+    InstanceId, OsRandom, RemoteFolder, Rights, Timestamp,
 };
 
 /// Runs contract tests on a fresh database of each engine.
@@ -93,6 +93,8 @@ fn account(instance: &Instance, login: &str) -> Account {
         state: AccountState::Disabled,
         expires_at: Some(later(1_000)),
         allowed_addresses: vec!["203.0.113.0/24".parse().unwrap(), "2001:db8::1".parse().unwrap()],
+        close_notify: Some(CloseNotify::Guarded),
+        tls_resumption: None,
         created_at: NOW,
         updated_at: later(1),
     }
