@@ -17,7 +17,6 @@ use super::supervisor::{Supervisor, TaskFailure};
 use crate::config::FtpMode;
 use crate::credentials::HostKeys;
 use crate::domain::{AccountId, InstanceId, VirtualPath};
-use crate::events::StoreLedger;
 use crate::management::Management;
 use crate::sessions::{EndReason, Registry};
 use crate::store::Store;
@@ -32,7 +31,6 @@ const LAST_WRITES: Duration = Duration::from_secs(10);
 pub(super) struct Kept {
     pub(super) store: Store,
     pub(super) storage: Arc<Storage>,
-    pub(super) ledger: Arc<StoreLedger>,
     pub(super) registry: Arc<Registry>,
     pub(super) host_keys: Arc<HostKeys>,
     pub(super) readiness: Arc<GatewayReadiness>,
@@ -101,7 +99,7 @@ impl RunningApp {
             // An aborted task ends at its next await; what blocks longer has no right to keep the process.
             let _ = timeout(GOODBYE, self.supervisor.finished()).await;
         }
-        if timeout(LAST_WRITES, self.kept.ledger.flush()).await.is_err() {
+        if timeout(LAST_WRITES, self.kept.storage.settle()).await.is_err() {
             warn!(
                 "Some transfers could not be recorded in {LAST_WRITES:?}; publications are recorded at the next start"
             );
@@ -141,11 +139,6 @@ impl RunningApp {
     /// What operators may do.
     pub fn management(&self) -> &Arc<Management> {
         &self.management
-    }
-
-    /// The database, for what the command line does with it alone.
-    pub fn store(&self) -> &Store {
-        &self.kept.store
     }
 
     /// Where a remote folder's files are on the disk.

@@ -37,6 +37,19 @@ pub(super) struct Done<T: Tree> {
 }
 
 impl<T: Tree> Batch<T> {
+    /// How much it moves at most.
+    pub(super) fn bytes(&self) -> usize {
+        let of_job = |job: &Job<T>| match &job.packet.request {
+            Request::Write { data, .. } => data.len(),
+            Request::Read { offset, length, .. } => {
+                let length = usize::try_from(*length).map_or(self.longest_read, |length| length.min(self.longest_read));
+                job.file.as_ref().map_or(0, |file| file.most(*offset, length))
+            }
+            _ => 0,
+        };
+        self.jobs.iter().map(of_job).sum()
+    }
+
     /// Blocking.
     pub(super) fn run(self) -> Done<T> {
         let Self { mut jobs, room, longest_read, budget, channel } = self;

@@ -21,8 +21,10 @@ mod mount_table;
 mod opening;
 mod operation;
 mod operator_tree;
+mod pace;
 mod places;
 mod publisher;
+mod records;
 mod recovery;
 mod session_tree;
 mod sidecar;
@@ -40,6 +42,7 @@ pub use ledger::{Ledger, LedgerError, Publication, TransferNote, TransferOutcome
 pub use listing::{Entry, Listing};
 pub use metadata::{FileKind, Metadata, Space};
 pub use operator_tree::OperatorTree;
+pub use pace::{Pace, Work};
 pub use session_tree::{Replace, SessionTree, TreeOwner};
 pub use storage::{Recovery, Storage, Sweep};
 pub use upload::{CutReason, Published, Upload, WriteOptions};

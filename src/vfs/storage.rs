@@ -5,6 +5,9 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
 use crate::config::StorageSettings;
 use crate::domain::{AccountId, Clock, InstanceId, Random, Timestamp, UploadId, VirtualPath};
 
@@ -12,7 +15,7 @@ use super::backend::{Backend, LocalBackend};
 use super::ledger::Ledger;
 use super::places::DiskPath;
 use super::uploads::Uploads;
-use super::{TreeOwner, VfsError, folders, recovery};
+use super::{Pace, TreeOwner, VfsError, Work, folders, records, recovery};
 
 /// How the names of the files end that readiness tries to write.
 pub(super) const PROBE: &str = ".probe";
@@ -30,6 +33,11 @@ pub(super) struct Core {
     pub(super) random: Arc<dyn Random>,
     pub(super) settings: StorageSettings,
     pub(super) uploads: Uploads,
+    /// Told of every publication that waits for its record.
+    pub(super) published: Notify,
+    pub(super) pace: Arc<Pace>,
+    /// Held by whoever records.
+    pub(super) recording: tokio::sync::Mutex<()>,
 }
 
 /// What start-up found.
@@ -78,7 +86,10 @@ impl Storage {
             make_folder_unless_there(backend.as_ref(), &folder).map_err(VfsError::Storage)?;
         }
         let (settings, uploads) = (settings.clone(), Uploads::default());
-        Ok(Arc::new(Self { core: Arc::new(Core { backend, ledger, clock, random, settings, uploads }) }))
+        let (published, recording) = (Notify::new(), tokio::sync::Mutex::default());
+        let pace = Arc::default();
+        let core = Core { backend, ledger, clock, random, settings, uploads, published, pace, recording };
+        Ok(Arc::new(Self { core: Arc::new(core) }))
     }
 
     /// Rolls every intent forward or back, and finds the incomplete uploads again. Once, before any listener serves.
@@ -90,6 +101,18 @@ impl Storage {
     /// could not be recorded.
     pub async fn sweep(&self) -> Result<Sweep, VfsError> {
         recovery::sweep(&self.core).await
+    }
+
+    /// Records what is published, some milliseconds behind, until `end`.
+    pub async fn keep_recording(&self, end: CancellationToken) {
+        records::keep_recording(&self.core, end).await;
+    }
+
+    /// Everything that happened before is recorded when this resolves, as far as the ledger can: for who wants to read
+    /// it, and for the end.
+    pub async fn settle(&self) {
+        records::record_pending(&self.core).await;
+        self.core.ledger.flush().await;
     }
 
     /// Makes the directories of an account's folders (idempotent).
@@ -187,6 +210,18 @@ pub(super) fn make_folder_unless_there(backend: &dyn Backend, path: &DiskPath) -
         Ok(()) => backend.sync_folder(&path.parent()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
+    }
+}
+
+/// Does small disk work, on a blocking thread or in place, to its end even when the caller goes away.
+pub(super) async fn small<T: Send + 'static>(
+    core: &Core,
+    kind: Work,
+    work: impl FnOnce() -> Result<T, VfsError> + Send + 'static,
+) -> Result<T, VfsError> {
+    match Arc::clone(&core.pace).run(kind, work).await {
+        Ok(result) => result,
+        Err(error) => Err(VfsError::Storage(io::Error::other(error))),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::access::{Needed, RefusalReason};
 use crate::domain::{FileName, LoginName, PublicKey, ReadySet, Timestamp, VirtualPath};
 use crate::sessions::EndReason;
 use crate::sftp::below::{Answer, Door, Entered, Entries, Presence, Reader, Shown, Tree, Writer};
-use crate::vfs::{CutReason, Entry, FileKind, Metadata, Replace, Space, VfsError, WriteOptions};
+use crate::vfs::{CutReason, Entry, FileKind, Metadata, Pace, Replace, Space, VfsError, WriteOptions};
 
 /// The session of a test, and what the test wants to know of it.
 pub(super) struct Here {
@@ -173,6 +173,9 @@ impl Tree for Folder {
 
     fn home(&self) -> VirtualPath {
         VirtualPath::root()
+    }
+    fn pace(&self) -> Arc<Pace> {
+        Arc::default()
     }
     async fn stat(&self, path: &VirtualPath) -> Result<Metadata, VfsError> {
         fs::metadata(self.on_disk(path)).map(|found| metadata(&found)).map_err(failed)

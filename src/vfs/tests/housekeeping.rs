@@ -25,14 +25,14 @@ async fn incomplete_uploads_end_with_their_term() {
     place.clock.advance(DAY / 2);
     assert_eq!(place.storage.sweep().await.unwrap(), Sweep { incomplete: 1, ..Sweep::default() });
     assert_eq!(names(tree.list(&path("/in")).await).await.unwrap(), "late*");
-    assert_eq!(place.staging().len(), 2);
+    assert_eq!(place.staging().await.len(), 2);
 }
 
 #[tokio::test]
 async fn the_term_goes_on_through_restarts() {
     let mut place = Place::new();
     put_cut(&place.login().await, "/in/a", "x").await;
-    let data = place.staging().into_iter().find(|name| name.ends_with(".data")).unwrap();
+    let data = place.staging().await.into_iter().find(|name| name.ends_with(".data")).unwrap();
     let data = place.directory().join(".staging").join(place.owner.account.to_string()).join(data);
     let cut = std::time::UNIX_EPOCH + Duration::from_secs(u64::try_from(place.clock.now().as_seconds()).unwrap());
     std::fs::File::options().write(true).open(data).unwrap().set_modified(cut).unwrap();
@@ -51,7 +51,7 @@ async fn an_account_keeps_a_bounded_number_of_incomplete_uploads() {
         put_cut(&tree, &format!("/in/{index}"), "x").await;
         place.clock.advance(Duration::from_millis(1));
     }
-    assert_eq!(place.staging().len(), 2_000);
+    assert_eq!(place.staging().await.len(), 2_000);
     assert_eq!(outcome(&tree.stat(&path("/in/2")).await), "NotFound");
     assert_eq!(outcome(&tree.stat(&path("/in/3")).await), "Ok");
 }
@@ -72,7 +72,7 @@ async fn orphans_of_staging_go_and_uploads_in_flight_stay() {
         upload.write_at(0, b"x").unwrap();
         upload.publish().await.unwrap();
     }
-    assert!(place.staging().is_empty());
+    assert!(place.staging().await.is_empty());
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn a_removed_folder_stays_in_the_trash_for_its_term() {
     let (instance, account) = (place.owner.instance, place.owner.account);
     place.storage.trash_folder(instance, account, &path("/in"), &[]).await.unwrap();
     assert!(!place.disk("/in").exists());
-    assert!(place.staging().is_empty());
+    assert!(place.staging().await.is_empty());
     let entries = trash(&place);
     assert_eq!(entries.len(), 1);
     assert!(entries[0].starts_with("2026-11-23T18.00.00Z-"), "{entries:?}");
@@ -170,7 +170,7 @@ async fn a_removed_account_leaves_nothing_but_trash() {
     put_cut(&tree, "/b/cut", "c").await;
     place.storage.trash_account(place.owner.instance, place.owner.account).await.unwrap();
     assert!(!place.disk("/").exists());
-    assert!(place.staging().is_empty());
+    assert!(place.staging().await.is_empty());
     assert_eq!(trashed(&place, &trash(&place)[0], "/a/x").unwrap(), "x");
     assert_eq!(outcome(&tree.stat(&path("/a/x")).await), "NotFound");
     assert_eq!(outcome(&put(&tree, "/a/x", "x").await), "NotFound");

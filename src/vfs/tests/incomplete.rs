@@ -21,7 +21,7 @@ async fn a_cut_upload_is_its_logins_incomplete_upload_and_nobody_elses() {
     // Removing it discards it alone.
     login.remove_file(&path("/in/a")).await.unwrap();
     assert_eq!(get(&login, "/in/a").await.unwrap(), "whole");
-    assert!(place.staging().is_empty());
+    assert!(place.staging().await.is_empty());
     let cut = place.ledger.notes().into_iter().find(|note| note.upload).unwrap();
     assert_eq!(cut.outcome, TransferOutcome::Failed { reason: String::from("the connection was lost") });
     assert_eq!(cut.bytes, 2);
@@ -38,7 +38,7 @@ async fn a_cut_upload_resumes_where_it_ended_also_after_a_restart() {
     upload.append(b"def").unwrap();
     upload.publish().await.unwrap();
     assert_eq!(place.content("/in/a").unwrap(), "abcdef");
-    assert!(place.staging().is_empty());
+    assert!(place.staging().await.is_empty());
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn a_dropped_upload_can_be_resumed_at_once() {
     drop(upload);
     let again = login.open_write(&path("/in/a"), CONTINUE).await.unwrap();
     assert_eq!(again.metadata().unwrap().size, 3);
-    assert_eq!(place.staging().len(), 2, "the same staging file is used");
+    assert_eq!(place.staging().await.len(), 2, "the same staging file is used");
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn an_upload_that_received_nothing_leaves_nothing() {
         upload.cut(CutReason::Aborted).await;
         assert_eq!(get(&login, "/in/a").await.unwrap(), "whole");
     }
-    assert!(place.staging().is_empty());
+    assert!(place.staging().await.is_empty());
 }
 
 #[tokio::test]
@@ -73,14 +73,14 @@ async fn starting_anew_keeps_the_older_incomplete_upload_until_the_new_one_ends(
     put_cut(&login, "/in/a", "first attempt").await;
     let upload = login.open_write(&path("/in/a"), START_NEW).await.unwrap();
     assert_eq!(login.stat(&path("/in/a")).await.unwrap().size, 0, "the latest opened is seen");
-    assert_eq!(place.staging().len(), 4);
+    assert_eq!(place.staging().await.len(), 4);
     upload.write_at(0, b"2nd").unwrap();
     upload.cut(CutReason::ConnectionLost).await;
     assert_eq!(login.stat(&path("/in/a")).await.unwrap().size, 3, "the latest cut stays");
-    assert_eq!(place.staging().len(), 2);
+    assert_eq!(place.staging().await.len(), 2);
     put(&login, "/in/a", "third").await.unwrap();
     assert_eq!(get(&login, "/in/a").await.unwrap(), "third");
-    assert!(place.staging().is_empty());
+    assert!(place.staging().await.is_empty());
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn an_upload_whose_folder_went_away_becomes_incomplete() {
     upload.write_at(0, b"abc").unwrap();
     std::fs::remove_dir(place.disk("/in/sub")).unwrap();
     assert!(matches!(upload.publish().await, Err(VfsError::NotFound)));
-    assert!(place.ledger.publications().is_empty());
+    assert!(place.recorded().await.is_empty());
     // Made again, it can be finished there.
     login.make_folder(&path("/in/sub")).await.unwrap();
     assert_eq!(login.stat(&path("/in/sub/a")).await.unwrap().size, 3);
