@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::domain::{ConnectionType, PresetName};
+use crate::domain::{ConnectionType, PresetName, TlsResumption};
 use crate::sessions::Source;
 
 /// A connection before anyone signed in on it.
@@ -14,6 +14,8 @@ pub struct Connection {
     pub connection_type: ConnectionType,
     /// The preset that the listener is bound to: others' accounts are refused.
     pub preset: Option<PresetName>,
+    /// What the listener itself demands of FTP's data connections: an account's rules may demand more, not less.
+    pub tls_resumption: TlsResumption,
 }
 
 /// How many connections are not signed in, in total and by source.

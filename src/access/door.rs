@@ -1,5 +1,6 @@
 //! The door itself: what all sign-ins share.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use super::shown::Sparse;
 use super::sign_in::SignIn;
 use crate::config::AccessSettings;
 use crate::credentials::Passwords;
-use crate::domain::{AccountId, Clock, Random};
+use crate::domain::{AccountId, Clock, Preset, PresetName, Random};
 use crate::sessions::{Registry, Source};
 use crate::store::{Store, StoreError};
 use crate::vfs::{Actor, OperatorTree, Storage, VfsError};
@@ -30,6 +31,8 @@ pub struct AccessParts {
     pub registry: Arc<Registry>,
     pub storage: Arc<Storage>,
     pub passwords: Arc<Passwords>,
+    /// What holds for accounts that do not say otherwise.
+    pub presets: Arc<BTreeMap<PresetName, Preset>>,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
 }
@@ -42,6 +45,7 @@ pub struct Access {
     pub(super) registry: Arc<Registry>,
     pub(super) passwords: Arc<Passwords>,
     pub(super) remembered: Remembered,
+    pub(super) presets: Arc<BTreeMap<PresetName, Preset>>,
     pub(super) defence: Arc<dyn Defence>,
     pub(super) records: Records,
     pub(super) clock: Arc<dyn Clock>,
@@ -54,10 +58,10 @@ pub struct Access {
 impl Access {
     /// Inside a tokio runtime: a task that writes the records of sign-ins is started with it.
     pub fn new(parts: AccessParts) -> Arc<Self> {
-        let AccessParts { settings, store, registry, storage, passwords, clock, random } = parts;
+        let AccessParts { settings, store, registry, storage, passwords, presets, clock, random } = parts;
         let remembered = Remembered::new(passwords.remember(), &*random);
         let trees = Arc::new(StorageTrees(storage));
-        Self::with(settings, Arc::new(store), trees, registry, passwords, remembered, clock)
+        Self::with(settings, Arc::new(store), trees, registry, (passwords, remembered), presets, clock)
     }
 
     pub(super) fn with(
@@ -65,8 +69,8 @@ impl Access {
         accounts: Arc<dyn Accounts>,
         trees: Arc<dyn Trees>,
         registry: Arc<Registry>,
-        passwords: Arc<Passwords>,
-        remembered: Remembered,
+        (passwords, remembered): (Arc<Passwords>, Remembered),
+        presets: Arc<BTreeMap<PresetName, Preset>>,
         clock: Arc<dyn Clock>,
     ) -> Arc<Self> {
         let defence: Arc<dyn Defence> = Arc::new(WrongAnswers::new(settings.clone()));
@@ -87,6 +91,7 @@ impl Access {
             registry,
             passwords,
             remembered,
+            presets,
             clock,
             full: Sparse::default(),
             store_fails: Sparse::default(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use super::refusal::{Refusal, RefusalReason};
-use crate::domain::{AccountId, ConnectionType, InstanceId, LoginName};
+use crate::domain::{AccountId, ConnectionType, FtpRules, InstanceId, LoginName};
 use crate::sessions::{LimitReached, NotOpened, Opening, Registry, Session};
 use crate::vfs::{Actor, OperatorTree, SessionTree, Storage, TreeOwner, VfsError};
 
@@ -112,6 +112,11 @@ impl Grant {
 
     pub fn connection_type(&self) -> ConnectionType {
         self.0.opening.connection_type
+    }
+
+    /// What holds for the session over FTP.
+    pub fn ftp_rules(&self) -> FtpRules {
+        self.0.opening.ftp_rules
     }
 
     pub fn address(&self) -> IpAddr {

@@ -229,6 +229,7 @@ impl SignIn {
 
     fn grant(&self, record: SignInRecord, as_of: Moment) -> Grant {
         let SignInRecord { account, folders, .. } = record;
+        let rules = account.ftp_rules(&self.access.presets);
         Grant::new(Granted {
             opening: Opening {
                 account: account.id,
@@ -238,6 +239,7 @@ impl SignIn {
                 address: self.connection.peer.ip().to_canonical(),
                 client: self.client.clone(),
                 algorithms: self.algorithms.clone(),
+                ftp_rules: rules.resuming_at_least(self.connection.tls_resumption),
                 as_of,
             },
             owner: TreeOwner { instance: account.instance, account: account.id, folders },

@@ -99,12 +99,14 @@ impl App {
         };
         let passwords = Passwords::new(&config.passwords, Arc::new(hasher), random.clone());
         let registry = Registry::new(config.sessions.clone(), clock.clone(), random.clone());
+        let presets = Arc::new(config.presets.clone());
         let access = Access::new(AccessParts {
             settings: config.access.clone(),
             store: store.clone(),
             registry: registry.clone(),
             storage: storage.clone(),
             passwords: passwords.clone(),
+            presets: presets.clone(),
             clock: clock.clone(),
             random: random.clone(),
         });
@@ -114,7 +116,7 @@ impl App {
             access: access.clone(),
             registry: registry.clone(),
             passwords,
-            presets: Arc::new(config.presets.clone()),
+            presets,
             clock: clock.clone(),
             random: random.clone(),
         });

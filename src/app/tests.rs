@@ -43,6 +43,8 @@ async fn account(app: &RunningApp) -> CreatedAccount {
         state: AccountState::Enabled,
         expires_at: None,
         allowed_addresses: Vec::new(),
+        close_notify: None,
+        tls_resumption: None,
         folders: Some(vec![folder]),
     };
     app.management().create_account(&operator, instance.id, new).await.unwrap()
@@ -110,8 +112,12 @@ async fn sign_ins_are_written_down_before_the_database_closes() {
     let CreatedAccount { account, .. } = account(&app).await;
     // Whoever wants to write has to wait.
     let busy = app.kept.store.write().await.unwrap();
-    let connection =
-        Connection { peer: "192.0.2.7:50000".parse().unwrap(), connection_type: ConnectionType::Sftp, preset: None };
+    let connection = Connection {
+        peer: "192.0.2.7:50000".parse().unwrap(),
+        connection_type: ConnectionType::Sftp,
+        preset: None,
+        tls_resumption: crate::domain::TlsResumption::default(),
+    };
     let mut sign_in = app.kept.access.admit(connection).ok().unwrap();
     let wrong = Proof::Password(Secret::new(String::from("wrong")));
     assert!(matches!(sign_in.attempt(account.login.as_str(), wrong).await, Outcome::Refused(_)));

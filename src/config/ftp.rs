@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::api::TlsFiles;
 use super::reader::{OptionValue, REQUIRED, Reader, any, lasting, section, some_path, within};
-use crate::domain::{ConnectionType, PresetName};
+use crate::domain::{ConnectionType, PresetName, TlsResumption};
 
 /// Where FTP is served when no listener is named: FTPS, then FTPES.
 pub(super) const DEFAULT_LISTENERS: [(&str, FtpMode); 2] =
@@ -78,10 +78,18 @@ section! {
         /// The preset whose accounts alone may sign in here; "": those of every preset.
         preset: Option<PresetName> = "\"\"", any();
         /// Whether data connections must take up the TLS session of their control connection, which proves that both
-        /// are one client's. Clients that cannot (PHP's and old ones) are refused then.
+        /// are one client's. Clients that cannot (PHP's and old ones) are refused then. Without it, an account's
+        /// `tls_resumption` or its preset's decides.
         require_resumption: bool = "false", any();
         /// Whether `PORT` and `EPRT` are taken, to the client's own address alone. It cannot work through a NAT.
         active: bool = "false", any();
+    }
+}
+
+impl FtpListener {
+    /// What it demands of every account's data connections.
+    pub const fn tls_resumption(&self) -> TlsResumption {
+        if self.require_resumption { TlsResumption::Require } else { TlsResumption::Offered }
     }
 }
 

@@ -160,8 +160,8 @@ impl Config {
         let history = reader.section("history");
         let log = reader.section("log");
         let presets = presets::read(reader);
-        if let (Some(sftp), Some(presets)) = (&sftp, &presets) {
-            check_bound_presets(reader, sftp, presets);
+        if let Some(presets) = &presets {
+            check_bound_presets(reader, sftp.as_ref(), ftp.as_ref(), presets);
         }
         check_ports(reader, sftp.as_ref(), ftp.as_ref(), api.as_ref(), internal.as_ref());
         Some(Self {
@@ -219,12 +219,20 @@ fn origin_of(key: &str, file: &str, overrides: &[Override]) -> Option<String> {
 }
 
 /// A listener that is bound to a preset which is not there would let nobody in.
-fn check_bound_presets(reader: &mut Reader<'_>, sftp: &SftpSettings, presets: &BTreeMap<PresetName, Preset>) {
-    for (index, listener) in sftp.listeners.iter().enumerate() {
-        if let Some(preset) = listener.preset.as_ref().filter(|preset| !presets.contains_key(*preset)) {
+fn check_bound_presets(
+    reader: &mut Reader<'_>,
+    sftp: Option<&SftpSettings>,
+    ftp: Option<&FtpSettings>,
+    presets: &BTreeMap<PresetName, Preset>,
+) {
+    let sftp = sftp.map_or(&[][..], |sftp| &sftp.listeners).iter().map(|listener| &listener.preset);
+    let ftp = ftp.map_or(&[][..], |ftp| &ftp.listeners).iter().map(|listener| &listener.preset);
+    let bound = sftp.enumerate().map(|(index, preset)| (format!("sftp.listeners[{index}].preset"), preset));
+    let bound = bound.chain(ftp.enumerate().map(|(index, preset)| (format!("ftp.listeners[{index}].preset"), preset)));
+    for (key, preset) in bound {
+        if let Some(preset) = preset.as_ref().filter(|preset| !presets.contains_key(*preset)) {
             let known: Vec<&str> = presets.keys().map(PresetName::as_str).collect();
-            let message = format!("there is no preset {preset}: use one of {}", known.join(", "));
-            reader.problem(&format!("sftp.listeners[{index}].preset"), message);
+            reader.problem(&key, format!("there is no preset {preset}: use one of {}", known.join(", ")));
         }
     }
 }

@@ -127,6 +127,23 @@ impl Section for Preset {
             about: "How a login is made when none is given, from `{prefix}`, `{instance}` (its key) and `{random}`.",
         });
         let folders = reader.sections("folders");
+        let close_notify = reader.parsed(&Parsed {
+            key: "close_notify",
+            kind: "\"strict\" or \"guarded\"",
+            default: Some("\"strict\""),
+            example: "\"guarded\"",
+            about: "What becomes of an FTP upload whose data connection ends without TLS close_notify. \"strict\": it is not \
+                    published. \"guarded\", for clients that never send it: published, marked as of unproven end, if the \
+                    control connection goes on and a size announced by `ALLO` agrees. An account's own value wins.",
+        });
+        let tls_resumption = reader.parsed(&Parsed {
+            key: "tls_resumption",
+            kind: "\"offered\" or \"require\"",
+            default: Some("\"offered\""),
+            example: "\"require\"",
+            about: "Whether FTP's data connections must resume the TLS session of their control connection, which proves \
+                    that both are one client's. An account's own value wins; a listener's `require_resumption` is the least.",
+        });
         let preset = Self {
             version: version?,
             label: label?,
@@ -139,6 +156,8 @@ impl Section for Preset {
             login_prefix: login_prefix?,
             login_pattern: login_pattern?,
             folders: folders?.unwrap_or_default(),
+            close_notify: close_notify?,
+            tls_resumption: tls_resumption?,
         };
         match preset.validate() {
             Ok(()) => Some(preset),
@@ -200,7 +219,7 @@ impl Section for PresetFolder {
 mod tests {
     use super::super::reader::Findings;
     use super::*;
-    use crate::domain::{ConnectionType, Right};
+    use crate::domain::{CloseNotify, ConnectionType, Right, TlsResumption};
 
     /// Key path and message.
     type Fault = (String, String);
@@ -260,6 +279,15 @@ mod tests {
     }
 
     #[test]
+    fn ftp_is_strict_and_offers_resumption_unless_a_preset_says_otherwise() {
+        let silent = preset("", "mprh");
+        assert_eq!((silent.close_notify, silent.tls_resumption), (CloseNotify::Strict, TlsResumption::Offered));
+        let text = "[presets.mprh]\nclose_notify = \"guarded\"\ntls_resumption = \"require\"\n";
+        let said = preset(text, "mprh");
+        assert_eq!((said.close_notify, said.tls_resumption), (CloseNotify::Guarded, TlsResumption::Require));
+    }
+
+    #[test]
     fn a_list_of_a_built_in_preset_is_replaced_as_a_whole() {
         let text = "[[presets.epaye.folders]]\nname = \"Paie\"\npath = \"/paie\"\nrights = \"read-write\"\n";
         let epaye = preset(text, "epaye");
@@ -291,6 +319,8 @@ mod tests {
             ("presets.epaye.host = \"sftp://x\"".to_owned(), "presets.epaye.host", "without port"),
             ("presets.epaye.hots = \"x\"".to_owned(), "presets.epaye.hots", "did you mean host?"),
             ("presets.epaye.connection_types = [\"ftp\"]".to_owned(), "presets.epaye.connection_types", "ftpes"),
+            ("presets.epaye.close_notify = \"lax\"".to_owned(), "presets.epaye.close_notify", "guarded"),
+            ("presets.epaye.tls_resumption = true".to_owned(), "presets.epaye.tls_resumption", "require"),
             ("presets.epaye.ports.sftp = 70000".to_owned(), "presets.epaye.ports.sftp", "22"),
             ("presets.Epaye.version = 1".to_owned(), "presets.Epaye", "lower-case"),
             ("presets.epaye = 3".to_owned(), "presets.epaye", "[presets.epaye]"),

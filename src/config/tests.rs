@@ -78,6 +78,11 @@ fn a_wrong_option_is_refused_with_file_key_path_and_what_would_be_right() {
             "epaye, lucca, mprh",
         ),
         (
+            "ftp.listeners = [{ address = \"0.0.0.0:21\", preset = \"x-paye\" }]",
+            "ftp.listeners[0].preset",
+            "epaye, lucca",
+        ),
+        (
             "sftp.listeners = [{ address = \"0.0.0.0:22\" }, { address = \"127.0.0.1:22\" }]",
             "sftp.listeners[1].address",
             "sftp.listeners[0].address",

@@ -1,5 +1,6 @@
 //! An account: an access on a server, for one partner of an instance.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::str::FromStr;
 
@@ -8,9 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::access_rule::{AddressRange, AuthenticationRule};
 use super::clock::Timestamp;
 use super::connection_type::ConnectionTypes;
+use super::ftp_rules::{CloseNotify, FtpRules, TlsResumption};
 use super::hosting::Hosting;
 use super::ids::{AccountId, InstanceId};
 use super::login_name::LoginName;
+use super::preset::{Preset, PresetName};
 use super::remote_folder::label;
 
 label! {
@@ -66,6 +69,10 @@ pub struct Account {
     pub expires_at: Option<Timestamp>,
     /// From where it may sign in; empty: from anywhere.
     pub allowed_addresses: Vec<AddressRange>,
+    /// `None`: as its preset says.
+    pub close_notify: Option<CloseNotify>,
+    /// `None`: as its preset says.
+    pub tls_resumption: Option<TlsResumption>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -77,5 +84,16 @@ impl Account {
 
     pub fn allows_address(&self, address: IpAddr) -> bool {
         self.allowed_addresses.is_empty() || self.allowed_addresses.iter().any(|range| range.contains(address))
+    }
+
+    /// What holds for it over FTP: its own values, else those of its preset, else (the preset is no longer configured)
+    /// the defaults.
+    pub fn ftp_rules(&self, presets: &BTreeMap<PresetName, Preset>) -> FtpRules {
+        let Hosting::Hosted { preset, .. } = &self.hosting;
+        let otherwise = presets.get(preset).map(Preset::ftp_rules).unwrap_or_default();
+        FtpRules {
+            close_notify: self.close_notify.unwrap_or(otherwise.close_notify),
+            tls_resumption: self.tls_resumption.unwrap_or(otherwise.tls_resumption),
+        }
     }
 }

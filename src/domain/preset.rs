@@ -10,6 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::connection_type::{ConnectionType, ConnectionTypes};
+use super::ftp_rules::{CloseNotify, FtpRules, TlsResumption};
 use super::instance::InstanceKey;
 use super::login_name::{InvalidLoginName, LoginName};
 use super::random::{Random, UNAMBIGUOUS};
@@ -137,6 +138,12 @@ pub struct Preset {
     /// The remote folders that an account gets when none are named.
     #[serde(default)]
     pub folders: Vec<PresetFolder>,
+    /// What becomes of an FTP upload that ends without TLS's `close_notify`, where an account says nothing else.
+    #[serde(default)]
+    pub close_notify: CloseNotify,
+    /// Whether FTP's data connections resume their control connection's TLS session, where an account says nothing else.
+    #[serde(default)]
+    pub tls_resumption: TlsResumption,
 }
 
 /// A field of a preset that does not fit, and what would be right.
@@ -227,6 +234,11 @@ impl Preset {
     /// When the pattern makes no login, which [`Preset::validate`] rules out.
     pub fn generate_login(&self, instance: &InstanceKey, random: &dyn Random) -> Result<LoginName, InvalidLoginName> {
         LoginName::parse(&self.fill_pattern(instance.as_str(), &random.text(7, UNAMBIGUOUS)))
+    }
+
+    /// What holds over FTP for its accounts that do not say otherwise.
+    pub const fn ftp_rules(&self) -> FtpRules {
+        FtpRules { close_notify: self.close_notify, tls_resumption: self.tls_resumption }
     }
 
     /// Whether a login that was given fits the preset.

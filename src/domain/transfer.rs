@@ -1,13 +1,11 @@
 //! Uploads and downloads, in the words of their records.
 
-use std::fmt;
-use std::str::FromStr;
-
 /// A text that names no value of the kind that belongs there.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("unknown: use {0}")]
-pub struct UnknownWord(&'static str);
+pub struct UnknownWord(pub(super) &'static str);
 
+/// An enum whose variants are words: in records, in the API, in the configuration.
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident, $choice:literal { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* })*) => {$(
         $(#[$doc])*
@@ -25,13 +23,13 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
             }
         }
 
-        impl FromStr for $name {
+        impl std::str::FromStr for $name {
             type Err = UnknownWord;
 
             fn from_str(text: &str) -> Result<Self, UnknownWord> {
@@ -43,6 +41,7 @@ macro_rules! words {
         }
     )*};
 }
+pub(super) use words;
 
 words! {
     /// Which way a file went, as its login sees it.

@@ -15,6 +15,7 @@ pub(super) fn of_publication(publication: Publication) -> (TransferRow, EventRow
         "path": publication.path.as_str(),
         "bytes": publication.bytes,
         "replaced": publication.replaced,
+        "unproven_end": publication.unproven_end,
         "transfer": publication.transfer,
         "actor": actor_data(&publication.actor),
     });
@@ -45,6 +46,7 @@ pub(super) fn of_publication(publication: Publication) -> (TransferRow, EventRow
         ended_at: publication.published_at,
         outcome: TransferResult::Completed,
         reason: None,
+        unproven_end: publication.unproven_end,
     };
     (transfer, event)
 }
@@ -73,6 +75,7 @@ pub(super) fn of_note(note: TransferNote) -> TransferRow {
         ended_at: note.ended_at,
         outcome,
         reason,
+        unproven_end: false,
     }
 }
 
@@ -138,6 +141,7 @@ mod tests {
             "path": "/export/absences-1.csv",
             "bytes": 1024,
             "replaced": false,
+            "unproven_end": false,
             "transfer": published.transfer.to_string(),
             "actor": {
                 "login": "Paie.Acme",
@@ -151,6 +155,13 @@ mod tests {
         assert_eq!(transfer.address.as_deref(), Some("203.0.113.7"));
         assert_eq!(transfer.client.as_deref(), Some("SSH-2.0-OpenSSH_9.9"));
         assert_eq!(transfer.algorithms.as_deref(), Some("curve25519-sha256 ssh-ed25519 aes128-gcm@openssh.com"));
+    }
+
+    #[test]
+    fn an_unproven_end_is_told_in_the_transfer_and_in_the_event() {
+        let (transfer, event) = of_publication(Publication { unproven_end: true, ..publication(1) });
+        assert!(transfer.unproven_end);
+        assert_eq!((transfer.outcome, &event.data["unproven_end"]), (TransferResult::Completed, &true.into()));
     }
 
     #[test]

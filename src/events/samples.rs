@@ -25,6 +25,7 @@ pub(super) fn publication(number: u64) -> Publication {
         path: format!("/export/absences-{number}.csv").parse().unwrap(),
         bytes: 1_024,
         replaced: false,
+        unproven_end: false,
         actor: Actor::Login {
             session: SessionId::new(STARTED, &OsRandom),
             login: "Paie.Acme".parse().unwrap(),

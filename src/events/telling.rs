@@ -11,6 +11,9 @@ pub(super) fn tell(transfer: &TransferRow, metrics: &Metrics) {
 
     let path = escaped(transfer.path.as_str()).to_string();
     let told = match (direction, outcome) {
+        (TransferDirection::Upload, TransferResult::Completed) if transfer.unproven_end => {
+            "Received, without proof of its end,"
+        }
         (TransferDirection::Upload, TransferResult::Completed) => "Received",
         (TransferDirection::Upload, TransferResult::Failed) => "Did not receive the whole of",
         (TransferDirection::Download, TransferResult::Completed) => "Sent",
@@ -27,6 +30,7 @@ pub(super) fn tell(transfer: &TransferRow, metrics: &Metrics) {
         bytes = transfer.bytes,
         milliseconds = transfer.ended_at.since(transfer.started_at).as_millis(),
         reason = transfer.reason.as_deref(),
+        unproven_end = transfer.unproven_end.then_some(true),
         "{told} {path}"
     );
 }

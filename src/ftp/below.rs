@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Connection, Refusal, RefusalReason};
-use crate::domain::{ClientSoftware, LoginName, Secret, Timestamp, VirtualPath};
+use crate::domain::{ClientSoftware, FtpRules, LoginName, Secret, Timestamp, UnprovenEnd, VirtualPath};
 use crate::sessions::{EndReason, Session};
 use crate::vfs::{CutReason, Entry, Listing, Metadata, ReadFile, Replace, SessionTree, Upload, VfsError, WriteOptions};
 
@@ -55,6 +55,7 @@ pub(super) trait Presence: Send + Sync + 'static {
     fn login(&self) -> &LoginName;
     /// What the client says it is, where it says so only now.
     fn set_client(&self, client: ClientSoftware);
+    fn rules(&self) -> FtpRules;
     fn ended(&self) -> &CancellationToken;
     fn end_reason(&self) -> Option<EndReason>;
     fn touch(&self);
@@ -84,6 +85,8 @@ pub(super) trait Tree: Send + Sync + 'static {
     fn stat<'a>(&'a self, path: &'a VirtualPath) -> Asked<'a, Metadata>;
     fn list<'a>(&'a self, path: &'a VirtualPath) -> Asked<'a, Box<dyn Entries>>;
     fn open_read<'a>(&'a self, path: &'a VirtualPath) -> Asked<'a, Box<dyn Reader>>;
+    /// For a look at it on this side: no transfer.
+    fn open_to_check<'a>(&'a self, path: &'a VirtualPath) -> Asked<'a, Box<dyn Reader>>;
     fn open_write<'a>(&'a self, path: &'a VirtualPath, options: WriteOptions) -> Asked<'a, Arc<dyn Writer>>;
     fn make_folder<'a>(&'a self, path: &'a VirtualPath) -> Asked<'a, ()>;
     fn remove_folder<'a>(&'a self, path: &'a VirtualPath) -> Asked<'a, ()>;
@@ -101,12 +104,13 @@ pub(super) trait Reader: Send + Sync + 'static {
     fn close(self: Box<Self>, cut: Option<&str>);
 }
 
-/// A file open for writing. All but `publish` and `cut` block.
+/// A file open for writing. All but the two ways to publish it and `cut` block.
 pub(super) trait Writer: Send + Sync + 'static {
     fn write_at(&self, offset: u64, data: &[u8]) -> Result<(), VfsError>;
     fn size(&self) -> Result<u64, VfsError>;
     fn set_size(&self, size: u64) -> Result<(), VfsError>;
     fn publish(&self) -> Asked<'_, ()>;
+    fn publish_unproven(&self, leave: UnprovenEnd) -> Asked<'_, ()>;
     fn cut(&self, reason: CutReason) -> BoxFuture<'_, ()>;
 }
 
@@ -122,6 +126,9 @@ impl Presence for Session {
     }
     fn set_client(&self, client: ClientSoftware) {
         Session::set_client(self, client);
+    }
+    fn rules(&self) -> FtpRules {
+        Session::ftp_rules(self)
     }
     fn ended(&self) -> &CancellationToken {
         Session::ended(self)
@@ -158,6 +165,9 @@ impl Tree for SessionTree {
     }
     fn open_read<'a>(&'a self, path: &'a VirtualPath) -> Asked<'a, Box<dyn Reader>> {
         Box::pin(async { Ok(Box::new(SessionTree::open_read(self, path).await?) as Box<dyn Reader>) })
+    }
+    fn open_to_check<'a>(&'a self, path: &'a VirtualPath) -> Asked<'a, Box<dyn Reader>> {
+        Box::pin(async { Ok(Box::new(SessionTree::open_to_check(self, path).await?) as Box<dyn Reader>) })
     }
     fn open_write<'a>(&'a self, path: &'a VirtualPath, options: WriteOptions) -> Asked<'a, Arc<dyn Writer>> {
         Box::pin(async move { Ok(Arc::new(SessionTree::open_write(self, path, options).await?) as Arc<dyn Writer>) })
@@ -203,6 +213,9 @@ impl Writer for Upload {
     }
     fn publish(&self) -> Asked<'_, ()> {
         Box::pin(async { Upload::publish(self).await.map(|_| ()) })
+    }
+    fn publish_unproven(&self, leave: UnprovenEnd) -> Asked<'_, ()> {
+        Box::pin(async { Upload::publish_unproven(self, leave).await.map(|_| ()) })
     }
     fn cut(&self, reason: CutReason) -> BoxFuture<'_, ()> {
         Box::pin(Upload::cut(self, reason))

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::reply::Reply;
-use super::verbs::{self, Rule};
+use super::verbs::{self, Rule, Verb};
 use crate::domain::NameEncoding;
 
 /// The longest line, its end included.
@@ -26,6 +26,13 @@ const IAC: u8 = 0xff;
 pub(super) struct Command {
     pub rule: &'static Rule,
     pub argument: Zeroizing<Vec<u8>>,
+}
+
+impl Command {
+    /// Whether it is answered while a transfer runs. STAT of a path is a listing, for between transfers.
+    pub(super) fn is_for_beside_a_transfer(&self) -> bool {
+        self.rule.beside_a_transfer && (self.rule.verb != Verb::Stat || self.argument.is_empty())
+    }
 }
 
 /// A line of the client.
@@ -73,9 +80,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     pub(super) async fn say(&mut self, reply: &Reply, encoding: NameEncoding) -> io::Result<()> {
-        let bytes = reply.encode(encoding);
+        self.send(&reply.encode(encoding)).await
+    }
+
+    /// Sends a reply, or a part of one, as it is.
+    pub(super) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         let write = async {
-            self.stream.write_all(&bytes).await?;
+            self.stream.write_all(bytes).await?;
             self.stream.flush().await
         };
         timeout(TO_TAKE_A_REPLY, write).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
@@ -170,7 +181,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ftp::verbs::Verb;
 
     fn command(line: &[u8]) -> (Verb, Vec<u8>) {
         match read_line(line) {
@@ -186,6 +196,14 @@ mod tests {
         assert_eq!(command(b"XPWD\r"), (Verb::Pwd, vec![]));
         assert_eq!(command(b"\xff\xf4\xff\xf2ABOR\r"), (Verb::Abor, vec![]));
         assert_eq!(command(b"CWD \xff\xff\xff\xfd\x01x\r"), (Verb::Cwd, b"\xffx".to_vec()));
+    }
+
+    #[test]
+    fn stat_is_answered_beside_a_transfer_but_for_a_paths_listing() {
+        for (line, beside) in [(&b"STAT\r"[..], true), (b"NOOP\r", true), (b"STAT /in\r", false), (b"PWD\r", false)] {
+            let Input::Command(command) = read_line(line) else { panic!("{line:?}") };
+            assert_eq!(command.is_for_beside_a_transfer(), beside, "{line:?}");
+        }
     }
 
     #[test]

@@ -12,11 +12,12 @@ use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
 use super::passive::Waiting;
+use super::records::Records;
 use super::reply::Reply;
 use crate::net::{TlsSession, is_resumed};
 
 /// A data connection, private.
-pub(super) type DataStream = TlsStream<BufReader<TcpStream>>;
+pub(super) type DataStream = TlsStream<Records<BufReader<TcpStream>>>;
 
 /// How much is encrypted before it is sent: rustls' own limit of 64 KiB makes small writes.
 const SEND_BUFFER: usize = 512 * 1024;
@@ -35,6 +36,7 @@ pub(super) struct Terms {
     pub local: IpAddr,
     pub connect: Duration,
     pub handshake: Duration,
+    /// Take none that does not resume the control connection's TLS session.
     pub must_resume: bool,
     /// The read buffer below TLS, in bytes.
     pub read_buffer: usize,
@@ -80,7 +82,7 @@ pub(super) async fn open(way: Way, terms: &Terms, tls: &TlsSession) -> Result<Da
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "Could not set the options of a data connection");
     }
-    let stream = BufReader::with_capacity(terms.read_buffer, stream);
+    let stream = Records::new(BufReader::with_capacity(terms.read_buffer, stream));
     let acceptor = TlsAcceptor::from(tls.data(terms.must_resume));
     let accepting = acceptor.accept_with(stream, |connection| connection.set_buffer_limit(Some(SEND_BUFFER)));
     let stream = match timeout(terms.handshake, accepting).await {
@@ -92,6 +94,7 @@ pub(super) async fn open(way: Way, terms: &Terms, tls: &TlsSession) -> Result<Da
         Err(_) => return Err(NoData::Handshake),
     };
     if terms.must_resume && !is_resumed(stream.get_ref().1) {
+        debug!(peer = %terms.peer, "A data connection did not resume the TLS session of its control connection");
         return Err(NoData::NotResumed);
     }
     Ok(stream)

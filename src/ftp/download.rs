@@ -9,7 +9,7 @@ use super::data::{DataStream, Way};
 use super::reply::Reply;
 use super::transfer::{Broken, Context};
 use crate::domain::VirtualPath;
-use crate::vfs::VfsError;
+use crate::vfs::{CutReason, VfsError};
 
 /// What is read at a time, by one hop to a blocking thread.
 const BLOCK: usize = 256 * 1024;
@@ -38,16 +38,38 @@ pub(super) async fn run(context: &Context, way: Way, path: &VirtualPath, offset:
     context.begin(format!("Here is the file ({} bytes)", size - offset)).await;
     let stream = match context.data(way).await {
         Ok(stream) => stream,
-        Err(reply) => {
-            reader.close(Some("no data connection"));
-            return Err(reply);
+        Err(broken) => {
+            reader.close(Some(&broken.reason().to_string()));
+            return Err(broken.reply(false));
         }
     };
     let (sent, reader, end) = send(context, stream, reader, offset).await;
     if let Some(reader) = reader {
-        reader.close(end.is_err().then_some("the data connection was cut"));
+        let cut = end.as_ref().err().map(|cut| cut.reason.to_string());
+        reader.close(cut.as_deref());
     }
-    end.map(|()| Reply::new(226, format!("File sent ({sent} bytes)")))
+    match end {
+        Ok(()) => Ok(Reply::new(226, format!("File sent ({sent} bytes)"))),
+        Err(cut) => Err(cut.reply),
+    }
+}
+
+/// Why a download did not reach its end: for the record, and for the client.
+struct Cut {
+    reason: CutReason,
+    reply: Reply,
+}
+
+impl From<Broken> for Cut {
+    fn from(broken: Broken) -> Self {
+        Self { reason: broken.reason(), reply: broken.reply(false) }
+    }
+}
+
+impl From<VfsError> for Cut {
+    fn from(error: VfsError) -> Self {
+        Self { reason: CutReason::StorageFailed, reply: error.into() }
+    }
 }
 
 async fn send(
@@ -55,7 +77,7 @@ async fn send(
     mut stream: DataStream,
     reader: Box<dyn Reader>,
     mut offset: u64,
-) -> (u64, Option<Box<dyn Reader>>, Result<(), Reply>) {
+) -> (u64, Option<Box<dyn Reader>>, Result<(), Cut>) {
     // The reader sees the version that was there when it was opened: its size stays.
     let size = reader.size();
     let mut sent = 0;
@@ -66,7 +88,8 @@ async fn send(
             Ok(block) => block,
             Err(failure) => {
                 tracing::error!(%failure, "Reading a file for a download failed");
-                return (sent, None, Err(Reply::new(451, "The storage failed")));
+                let reply = Reply::new(451, "The storage failed");
+                return (sent, None, Err(Cut { reason: CutReason::StorageFailed, reply }));
             }
         };
         let length = match outcome {
@@ -84,7 +107,7 @@ async fn send(
         let mut broken = None;
         for piece in buffer[..length].chunks(PIECE) {
             if let Err(problem) = context.moving(stream.write_all(piece)).await {
-                broken = Some(problem.reply(false));
+                broken = Some(Cut::from(problem));
                 break;
             }
             sent += piece.len() as u64;
@@ -93,11 +116,11 @@ async fn send(
         spare = buffer;
         next = match (ahead, broken) {
             (Ahead::Reading(next), None) => next,
-            (Ahead::Reading(next), Some(reply)) => {
-                return (sent, next.await.ok().map(|block| block.reader), Err(reply));
+            (Ahead::Reading(next), Some(cut)) => {
+                return (sent, next.await.ok().map(|block| block.reader), Err(cut));
             }
             (Ahead::Nothing(reader), None) => return (sent, Some(reader), finish(context, stream).await),
-            (Ahead::Nothing(reader), Some(reply)) => return (sent, Some(reader), Err(reply)),
+            (Ahead::Nothing(reader), Some(cut)) => return (sent, Some(reader), Err(cut)),
         };
     }
 }
@@ -118,8 +141,8 @@ fn spare_or_new(spare: &mut Vec<u8>, left: u64) -> Vec<u8> {
     }
 }
 
-async fn finish(context: &Context, stream: DataStream) -> Result<(), Reply> {
-    context.finish_sending(stream).await.map_err(|broken: Broken| broken.reply(false))
+async fn finish(context: &Context, stream: DataStream) -> Result<(), Cut> {
+    Ok(context.finish_sending(stream).await?)
 }
 
 fn read(reader: Box<dyn Reader>, mut buffer: Vec<u8>, offset: u64) -> JoinHandle<Block> {
@@ -131,7 +154,7 @@ fn read(reader: Box<dyn Reader>, mut buffer: Vec<u8>, offset: u64) -> JoinHandle
 
 /// HASH's answer: the SHA-256 of the whole file.
 pub(super) async fn hash(context: &Context, path: &VirtualPath) -> Result<Reply, Reply> {
-    let reader = context.tree.open_read(path).await?;
+    let reader = context.tree.open_to_check(path).await?;
     let size = reader.size();
     let mut hashing = Hashing { reader, hasher: Sha256::new(), offset: 0 };
     let digest = loop {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::time::time_val;
-use crate::domain::{Right, Rights};
+use crate::domain::Right;
 use crate::vfs::{FileKind, Metadata};
 
 /// A fact that can be asked for.
@@ -87,7 +87,7 @@ pub(super) fn facts(metadata: &Metadata, place: Place, wanted: Wanted) -> String
             Fact::Size if metadata.kind == FileKind::Folder => Ok(()),
             Fact::Size => write!(line, "size={};", metadata.size),
             Fact::Modify => write!(line, "modify={};", time_val(metadata.modified)),
-            Fact::Perm => write!(line, "perm={};", perm(metadata.kind, metadata.rights)),
+            Fact::Perm => write!(line, "perm={};", perm(metadata)),
             Fact::Unique => write!(line, "unique={:x};", metadata.unique),
         };
     }
@@ -102,9 +102,9 @@ const fn kind(kind: FileKind, place: Place) -> &'static str {
     }
 }
 
-/// What may be done (RFC 3659 §7.5.5), from the rights.
-fn perm(kind: FileKind, rights: Rights) -> String {
-    let letters: &[(char, Right)] = match kind {
+/// What may be done (RFC 3659 §7.5.5), from the rights. Roots of remote folders stay where they are.
+fn perm(metadata: &Metadata) -> String {
+    let letters: &[(char, Right)] = match metadata.kind {
         FileKind::File => &[
             ('a', Right::Overwrite),
             ('d', Right::Delete),
@@ -121,9 +121,11 @@ fn perm(kind: FileKind, rights: Rights) -> String {
             ('p', Right::Delete),
         ],
     };
-    let mut perm: String =
-        letters.iter().filter(|(_, right)| rights.allows(*right)).map(|(letter, _)| *letter).collect();
-    if kind == FileKind::Folder {
+    let may = |(letter, right): &(char, Right)| {
+        metadata.rights.allows(*right) && !(metadata.fixed && matches!(letter, 'd' | 'f'))
+    };
+    let mut perm: String = letters.iter().filter(|letter| may(letter)).map(|(letter, _)| *letter).collect();
+    if metadata.kind == FileKind::Folder {
         // Whoever sees a folder may enter it.
         perm.push('e');
     }
@@ -138,7 +140,16 @@ mod tests {
     fn metadata(kind: FileKind) -> Metadata {
         let time = Timestamp::parse("2026-11-23T17:02:30Z").unwrap();
         let rights = ReadySet::ReadWrite.rights();
-        Metadata { kind, size: 1234, modified: time, accessed: time, rights, unique: 255, incomplete: false }
+        Metadata {
+            kind,
+            size: 1234,
+            modified: time,
+            accessed: time,
+            rights,
+            unique: 255,
+            incomplete: false,
+            fixed: false,
+        }
     }
 
     #[test]
@@ -161,8 +172,13 @@ mod tests {
 
     #[test]
     fn a_login_that_may_only_write_is_told_so() {
-        let rights = ReadySet::DropBox.rights();
-        assert!(!perm(FileKind::File, rights).contains('r'));
-        assert!(!perm(FileKind::Folder, rights).contains('l'));
+        let drop_box = |kind| Metadata { rights: ReadySet::DropBox.rights(), ..metadata(kind) };
+        assert!(!perm(&drop_box(FileKind::File)).contains('r'));
+        assert!(!perm(&drop_box(FileKind::Folder)).contains('l'));
+    }
+
+    #[test]
+    fn a_remote_folders_root_is_offered_for_everything_but_its_removal_and_renaming() {
+        assert_eq!(perm(&Metadata { fixed: true, ..metadata(FileKind::Folder) }), "clmpe");
     }
 }

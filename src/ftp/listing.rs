@@ -226,6 +226,7 @@ mod tests {
             rights,
             unique: 7,
             incomplete: false,
+            fixed: false,
         };
         let line = long_line("a b.csv", &metadata, "acme", time);
         assert_eq!(line, "-rw-------   1 acme     lucca            1234 Nov 23 17:02 a b.csv");

@@ -19,6 +19,7 @@ mod facts;
 mod listing;
 mod passive;
 mod pattern;
+mod records;
 mod reply;
 mod server;
 mod session;

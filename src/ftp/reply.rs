@@ -51,7 +51,7 @@ impl Reply {
 }
 
 /// A line that stays one, whatever is in it, and whose 0xFF is no Telnet command (RFC 959 §3.1.1.5.2).
-fn push_line(bytes: &mut Vec<u8>, line: &str, encoding: NameEncoding) {
+pub(super) fn push_line(bytes: &mut Vec<u8>, line: &str, encoding: NameEncoding) {
     for byte in encoding.encode(line).iter().copied() {
         match byte {
             b'\r' | b'\n' | 0 => bytes.push(b'?'),

@@ -34,7 +34,8 @@ pub(super) async fn serve(listener: Listener, bound_to: FtpListener, parts: FtpP
 pub(super) async fn serve_with(listener: Listener, shared: Arc<Shared>, stop: CancellationToken) {
     let kind = shared.bound.mode.connection_type();
     while let Some((stream, peer)) = stop.run_until_cancelled(listener.accept()).await {
-        let arriving = Arriving { peer, connection_type: kind, preset: shared.bound.preset.clone() };
+        let preset = shared.bound.preset.clone();
+        let arriving = Arriving { peer, connection_type: kind, preset, tls_resumption: shared.bound.tls_resumption() };
         match shared.gate.admit(arriving) {
             Ok(door) => {
                 let connection = connection::serve(stream, peer, Arc::clone(&shared), door);

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, error, info};
@@ -17,7 +18,7 @@ use super::passive::Waiting;
 use super::reply::Reply;
 use super::transfer::{self, Context, Event, Job, Running};
 use super::verbs::{self, Argument, Verb};
-use crate::domain::VirtualPath;
+use crate::domain::{Control, TlsResumption, VirtualPath};
 use crate::sessions::EndReason;
 use crate::vfs::CutReason;
 
@@ -104,14 +105,14 @@ impl Member {
 
     fn start(&mut self, job: Job) {
         // Of one transfer alone; a job without a data connection leaves the port for the next.
-        let way = if matches!(job, Job::Hash { .. }) { None } else { self.data.take() };
+        let way = if job.is_an_answer() { None } else { self.data.take() };
         let shared = Arc::clone(&self.client.shared);
         let terms = Terms {
             peer: self.client.peer.ip(),
             local: self.client.local,
             connect: shared.settings.data_connect,
             handshake: shared.settings.tls_handshake,
-            must_resume: shared.bound.require_resumption,
+            must_resume: self.presence.rules().tls_resumption == TlsResumption::Require,
             read_buffer: 0,
         };
         self.running = Some(transfer::start(job, way, &shared.tasks, |stop, progress, replies| Context {
@@ -134,6 +135,8 @@ enum Goodbye {
     Asked(Reply),
     Gone(Over),
     Unsendable,
+    /// A reply could not be ended.
+    Unfinished,
     Idle,
     Ended(Option<EndReason>),
 }
@@ -142,6 +145,8 @@ enum Goodbye {
 enum Next {
     Line(Result<Input, Over>),
     Transfer(Option<Event>),
+    /// The transfer's client was watched for as long as was asked.
+    Watched,
     PortExpired,
     Look,
     Ended,
@@ -154,7 +159,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut member: Member,
     let reason = match &goodbye {
         Goodbye::Ended(_) => member.presence.cut_reason(),
         Goodbye::Idle => CutReason::Stalled,
-        Goodbye::Asked(_) | Goodbye::Gone(_) | Goodbye::Unsendable => CutReason::ConnectionLost,
+        Goodbye::Asked(_) | Goodbye::Gone(_) | Goodbye::Unsendable | Goodbye::Unfinished => CutReason::ConnectionLost,
     };
     if let Some(mut running) = member.running.take() {
         running.stop(reason);
@@ -177,6 +182,8 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut member: Member,
             return;
         }
         Goodbye::Unsendable => return debug!(%login, "{login} takes no replies any more"),
+        // Within a reply any word would be a part of it; its end is missing, and that says it.
+        Goodbye::Unfinished => return debug!(%login, "Ended the session of {login} within a reply"),
         Goodbye::Idle => Reply::new(421, "Idle for too long"),
         Goodbye::Ended(Some(EndReason::ShuttingDown)) => {
             Reply::new(421, "The server is shutting down; please connect again")
@@ -191,6 +198,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut member: Member,
 
 async fn talk<S: AsyncRead + AsyncWrite + Unpin>(member: &mut Member, wire: &mut Wire<S>) -> Goodbye {
     let mut held: VecDeque<Input> = VecDeque::new();
+    let mut in_an_answer = false;
     loop {
         if member.running.is_none()
             && let Some(input) = held.pop_front()
@@ -200,7 +208,15 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(member: &mut Member, wire: &mut
                 Some(goodbye) => return goodbye,
             }
         }
-        match next(member, wire, held.len() < MOST_HELD).await {
+        let may_read = held.len() < MOST_HELD;
+        // A long answer must not keep what is said meanwhile (ABOR) waiting.
+        let said = if in_an_answer && may_read { wire.next().now_or_never().map(Next::Line) } else { None };
+        in_an_answer = false;
+        let next = match said {
+            Some(said) => said,
+            None => next(member, wire, may_read).await,
+        };
+        match next {
             Next::Ended => return Goodbye::Ended(member.presence.end_reason()),
             Next::Look => {
                 if member.running.is_none() && member.presence.idle() >= member.client.shared.idle {
@@ -208,20 +224,18 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(member: &mut Member, wire: &mut
                 }
             }
             Next::PortExpired => member.data.passive = None,
-            Next::Transfer(Some(Event::Begun(reply))) => {
-                if wire.say(&reply, member.client.encoding).await.is_err() {
-                    return Goodbye::Unsendable;
+            Next::Transfer(event) => {
+                in_an_answer = matches!(event, Some(Event::Part(_)));
+                if let Some(goodbye) = tell(member, wire, event).await {
+                    return goodbye;
                 }
             }
-            Next::Transfer(ended) => {
-                member.running = None;
-                let reply = match ended {
-                    Some(Event::Ended(reply) | Event::Begun(reply)) => reply,
-                    // Its task is gone without a word, which is a fault of this program.
-                    None => Reply::new(451, "The transfer failed"),
-                };
-                if wire.say(&reply, member.client.encoding).await.is_err() {
-                    return Goodbye::Unsendable;
+            Next::Watched => {
+                // Whoever gave another command did not wait for what became of the file.
+                let control = if held.is_empty() { Control::Waiting } else { Control::Busy };
+                if let Some((_, answer)) = member.running.as_mut().and_then(|running| running.watched.take()) {
+                    // A transfer that was stopped asks no more.
+                    let _ = answer.send(control);
                 }
             }
             Next::Line(Err(over)) => return Goodbye::Gone(over),
@@ -233,7 +247,9 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(member: &mut Member, wire: &mut
                     Input::Command(command) => Some(command.rule.verb),
                     Input::Bad(_) => None,
                 };
-                let beside = matches!(&input, Input::Command(Command { rule, .. }) if rule.beside_a_transfer);
+                let may_be_beside = member.running.as_ref().is_some_and(|running| !running.is_an_answer);
+                let beside =
+                    may_be_beside && matches!(&input, Input::Command(command) if command.is_for_beside_a_transfer());
                 if member.running.is_none() || verb == Some(Verb::Abor) || (beside && held.is_empty()) {
                     if let Some(goodbye) = answer(member, wire, input).await {
                         return goodbye;
@@ -251,12 +267,15 @@ async fn next<S: AsyncRead + AsyncWrite + Unpin>(member: &mut Member, wire: &mut
     // The clock of sessions is not this timer's: look again now and then.
     let look = left.clamp(Duration::from_millis(10), WATCH_EVERY);
     let expiry = member.data.passive.as_ref().map(|(_, until)| *until);
+    let watched = member.running.as_ref().and_then(|running| running.watched.as_ref()).map(|(until, _)| *until);
     let ended = member.presence.ended().clone();
     tokio::select! {
         biased;
         () = ended.cancelled() => Next::Ended,
         event = next_event(member.running.as_mut()) => Next::Transfer(event),
         line = wire.next(), if may_read => Next::Line(line),
+        // Behind the lines: the connection's end, where it has come, counts.
+        () = sleep_until(watched.unwrap_or_else(Instant::now)), if watched.is_some() => Next::Watched,
         () = sleep_until(expiry.unwrap_or_else(Instant::now)), if expiry.is_some() => Next::PortExpired,
         () = sleep(look) => Next::Look,
     }
@@ -268,6 +287,36 @@ async fn next_event(running: Option<&mut Running>) -> Option<Event> {
         Some(running) => running.next().await,
         None => std::future::pending().await,
     }
+}
+
+/// Tells the client what its transfer tells; a goodbye when the session is over with it.
+async fn tell<S: AsyncRead + AsyncWrite + Unpin>(
+    member: &mut Member,
+    wire: &mut Wire<S>,
+    event: Option<Event>,
+) -> Option<Goodbye> {
+    let encoding = member.client.encoding;
+    let sent = match event {
+        Some(Event::Begun(reply)) => wire.say(&reply, encoding).await,
+        Some(Event::Part(bytes)) => wire.send(&bytes).await,
+        Some(Event::Watch { grace, answer }) => {
+            if let Some(running) = &mut member.running {
+                running.watched = Some((Instant::now() + grace, answer));
+            }
+            return None;
+        }
+        Some(Event::Unfinished) => return Some(Goodbye::Unfinished),
+        Some(Event::Ended(reply)) => {
+            member.running = None;
+            wire.say(&reply, encoding).await
+        }
+        None => {
+            member.running = None;
+            // Its task is gone without a word, which is a fault of this program.
+            wire.say(&Reply::new(451, "The transfer failed"), encoding).await
+        }
+    };
+    sent.is_err().then_some(Goodbye::Unsendable)
 }
 
 /// Answers one line; a goodbye when the session is over with it.
@@ -309,14 +358,17 @@ async fn abort<S: AsyncRead + AsyncWrite + Unpin>(member: &mut Member, wire: &mu
         let stopped = timeout(TO_STOP, async {
             loop {
                 match running.next().await {
-                    // 150 that nobody waits for any more.
-                    Some(Event::Begun(_)) => {}
-                    Some(Event::Ended(reply)) => return reply,
-                    None => return Reply::new(451, "The transfer failed"),
+                    // Nobody waits for these any more.
+                    Some(Event::Begun(_) | Event::Part(_) | Event::Watch { .. }) => {}
+                    Some(Event::Ended(reply)) => return Some(reply),
+                    Some(Event::Unfinished) => return None,
+                    None => return Some(Reply::new(451, "The transfer failed")),
                 }
             }
         });
-        let reply = stopped.await.unwrap_or_else(|_| Reply::new(426, "Transfer aborted"));
+        let Some(reply) = stopped.await.unwrap_or_else(|_| Some(Reply::new(426, "Transfer aborted"))) else {
+            return Some(Goodbye::Unfinished);
+        };
         if wire.say(&reply, member.client.encoding).await.is_err() {
             return Some(Goodbye::Unsendable);
         }

@@ -6,17 +6,16 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::mpsc;
-use tokio::time::{error::Elapsed, timeout};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, error::Elapsed, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::below::{Presence, Tree};
-use super::data::{self, DataStream, Terms, Way};
-use super::listing;
+use super::data::{self, DataStream, NoData, Terms, Way};
 use super::reply::Reply;
-use super::{download, upload};
-use crate::domain::{NameEncoding, VirtualPath};
+use super::{download, listing, status, upload};
+use crate::domain::{Control, NameEncoding, VirtualPath};
 use crate::net::TlsSession;
 use crate::vfs::CutReason;
 
@@ -39,6 +38,18 @@ pub(super) enum Job {
     Hash {
         path: VirtualPath,
     },
+    /// No data connection: an answer that may be long (STAT).
+    Status(listing::Request),
+}
+
+impl Job {
+    /// Its answer is all that it gives: nothing else may be said on the control connection before it.
+    pub(super) const fn is_an_answer(&self) -> bool {
+        match self {
+            Self::Hash { .. } | Self::Status(_) => true,
+            Self::Download { .. } | Self::Upload(_) | Self::Listing(_) => false,
+        }
+    }
 }
 
 /// A transfer under way, as the control connection sees it.
@@ -48,14 +59,24 @@ pub(super) struct Running {
     progress: Arc<AtomicU64>,
     /// What STAT calls it.
     pub what: &'static str,
+    /// See [`Job::is_an_answer`].
+    pub is_an_answer: bool,
+    /// Its data connection ended without `close_notify`: until when its client is watched, and whom to tell.
+    pub watched: Option<(Instant, oneshot::Sender<Control>)>,
 }
 
 /// What a transfer tells.
 pub(super) enum Event {
     /// It begins: 150.
     Begun(Reply),
+    /// More of a long reply, as bytes of the wire.
+    Part(Vec<u8>),
+    /// Its data connection ended without `close_notify`: what is the control connection like after `grace`?
+    Watch { grace: Duration, answer: oneshot::Sender<Control> },
     /// It has ended.
     Ended(Reply),
+    /// It has ended within a long reply that would pass for whole if it were ended: the connection is to be.
+    Unfinished,
 }
 
 /// Asks a transfer to stop, and says why.
@@ -102,8 +123,9 @@ pub(super) fn start(
     tasks: &TaskTracker,
     make: impl FnOnce(Stop, Arc<AtomicU64>, mpsc::Sender<Event>) -> Context,
 ) -> Running {
-    // A beginning and an end fit without waiting for the control connection.
-    let (sender, replies) = mpsc::channel(2);
+    // A beginning, a watch and an end fit without waiting for the control connection.
+    let (sender, replies) = mpsc::channel(3);
+    let is_an_answer = job.is_an_answer();
     let (stop, progress) = (Stop::default(), Arc::<AtomicU64>::default());
     let mut context = make(stop.clone(), progress.clone(), sender);
     let what = match &job {
@@ -111,14 +133,22 @@ pub(super) fn start(
         Job::Upload(_) => "upload",
         Job::Listing(_) => "listing",
         Job::Hash { .. } => "hash",
+        Job::Status(_) => "status",
     };
     tasks.spawn(async move {
         context.terms.read_buffer = match job {
             Job::Upload(_) => upload::READ_BUFFER,
-            Job::Download { .. } | Job::Listing(_) | Job::Hash { .. } => SMALL_READ_BUFFER,
+            Job::Download { .. } | Job::Listing(_) | Job::Hash { .. } | Job::Status(_) => SMALL_READ_BUFFER,
         };
         let end = match (job, way) {
             (Job::Hash { path }, _) => download::hash(&context, &path).await,
+            (Job::Status(request), _) => match status::list(&context, request).await {
+                Some(end) => end,
+                None => {
+                    let _ = context.replies.send(Event::Unfinished).await;
+                    return;
+                }
+            },
             (_, None) => Err(Reply::new(425, "Say EPSV or PASV first")),
             (Job::Download { path, offset }, Some(way)) => Box::pin(download::run(&context, way, &path, offset)).await,
             (Job::Upload(upload), Some(way)) => Box::pin(upload::run(&context, way, upload)).await,
@@ -127,7 +157,7 @@ pub(super) fn start(
         context.presence.touch();
         let _ = context.replies.send(Event::Ended(end.unwrap_or_else(|problem| problem))).await;
     });
-    Running { replies, stop, progress, what }
+    Running { replies, stop, progress, what, is_an_answer, watched: None }
 }
 
 impl Running {
@@ -156,6 +186,7 @@ impl Drop for Running {
 #[derive(Debug)]
 pub(super) enum Broken {
     Stopped(CutReason),
+    NoData(NoData),
     Stalled,
     Connection(io::Error),
 }
@@ -164,6 +195,8 @@ impl Broken {
     pub(super) const fn reason(&self) -> CutReason {
         match self {
             Self::Stopped(reason) => *reason,
+            Self::NoData(NoData::NotResumed) => CutReason::NotResumed,
+            Self::NoData(NoData::NobodyCame | NoData::CannotConnect | NoData::Handshake) => CutReason::NoDataConnection,
             Self::Stalled => CutReason::Stalled,
             Self::Connection(_) => CutReason::ConnectionLost,
         }
@@ -172,16 +205,12 @@ impl Broken {
     /// Told to the client. `upload`: what was received is kept.
     pub(super) fn reply(&self, upload: bool) -> Reply {
         let text = match self {
+            Self::NoData(problem) => return Reply::from(*problem),
             Self::Stopped(CutReason::Aborted) => "Transfer aborted",
             Self::Stopped(CutReason::ShuttingDown) => "Transfer stopped: the server is shutting down",
             Self::Stopped(CutReason::ClosedByOperator) => "Transfer stopped by an administrator",
-            Self::Stopped(CutReason::ConnectionLost | CutReason::Stalled | CutReason::StorageFailed) => {
-                "Transfer stopped"
-            }
+            Self::Stopped(_) => "Transfer stopped",
             Self::Stalled => "Transfer stopped: nothing moved for too long",
-            Self::Connection(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                "The data connection ended without TLS close_notify (strict)"
-            }
             Self::Connection(_) => "The data connection was lost",
         };
         let kept = if upload { "; the file is not published, and can be resumed" } else { "" };
@@ -196,11 +225,32 @@ impl Context {
     }
 
     /// The data connection.
-    pub(super) async fn data(&self, way: Way) -> Result<DataStream, Reply> {
+    pub(super) async fn data(&self, way: Way) -> Result<DataStream, Broken> {
         match self.stop.token.run_until_cancelled(data::open(way, &self.terms, &self.tls)).await {
-            Some(opened) => opened.map_err(Reply::from),
-            None => Err(Broken::Stopped(self.stop.reason()).reply(false)),
+            Some(opened) => opened.map_err(Broken::NoData),
+            None => Err(Broken::Stopped(self.stop.reason())),
         }
+    }
+
+    /// What the control connection is like after `grace`; an error when the transfer is stopped meanwhile for another
+    /// reason than its loss.
+    pub(super) async fn watch_control(&self, grace: Duration) -> Result<Control, CutReason> {
+        let (answer, seen) = oneshot::channel();
+        let asked = async {
+            self.replies.send(Event::Watch { grace, answer }).await.ok()?;
+            seen.await.ok()
+        };
+        match (self.stop.token.run_until_cancelled(asked).await.flatten(), self.stop.reason()) {
+            (Some(control), _) => Ok(control),
+            (None, CutReason::ConnectionLost) => Ok(Control::Lost),
+            (None, reason) => Err(reason),
+        }
+    }
+
+    /// Sends more of a long reply; false when the transfer is stopped.
+    pub(super) async fn part(&self, bytes: Vec<u8>) -> bool {
+        let sent = self.stop.token.run_until_cancelled(self.replies.send(Event::Part(bytes))).await;
+        sent.is_some_and(|sent| sent.is_ok())
     }
 
     /// Waits for bytes to move, at most as long as a transfer may stand still.
@@ -249,7 +299,7 @@ async fn list(context: &Context, way: Way, request: listing::Request) -> Result<
     let login = context.presence.login().to_string();
     let mut lines = listing::Lines::open(&context.tree, request, context.encoding, login).await?;
     context.begin(String::from("Here is the listing")).await;
-    let mut stream = context.data(way).await?;
+    let mut stream = context.data(way).await.map_err(|broken| broken.reply(false))?;
     loop {
         let bytes = lines.next().await?;
         if bytes.is_empty() {

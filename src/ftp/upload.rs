@@ -1,4 +1,5 @@
-//! STOR's, APPE's and STOU's data path, and the rule of decision 5: an orderly end publishes, everything else is a cut.
+//! STOR's, APPE's and STOU's data path. An orderly end publishes, an end without TLS's `close_notify` is put to the
+//! account's rule (`domain::ftp_rules`), everything else is a cut.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use super::data::{DataStream, Way};
 use super::reply::Reply;
 use super::transfer::{Broken, Context, say_goodbye};
 use crate::domain::random::UNAMBIGUOUS;
-use crate::domain::{FileName, VirtualPath};
+use crate::domain::{BareEnd, FileName, NotProven, UnprovenEnd, VirtualPath};
 use crate::vfs::{CutReason, VfsError, WriteOptions};
 
 /// The read buffer below TLS: rustls by itself reads the socket in steps of 4 to 18 KiB.
@@ -42,6 +43,13 @@ pub(super) enum Manner {
     Unique,
 }
 
+impl Manner {
+    /// Whether the client sends all of a file.
+    const fn is_whole(self) -> bool {
+        matches!(self, Self::Store | Self::Unique)
+    }
+}
+
 /// Receives a file.
 pub(super) async fn run(context: &Context, way: Way, asked: Upload) -> Result<Reply, Reply> {
     let (path, writer) = open(context, &asked).await?;
@@ -57,22 +65,31 @@ pub(super) async fn run(context: &Context, way: Way, asked: Upload) -> Result<Re
     context.begin(text).await;
     let stream = match context.data(way).await {
         Ok(stream) => stream,
-        Err(reply) => {
+        Err(broken) => {
             // Nothing came: nothing is published, and there is nothing to keep.
-            writer.cut(CutReason::ConnectionLost).await;
-            return Err(reply);
+            writer.cut(broken.reason()).await;
+            return Err(broken.reply(false));
         }
     };
     let (received, end) = receive(context, stream, &writer, start).await;
+    let mut remark = "";
     let end = match end {
-        Ok(()) => complete(&asked, &writer, start + received).await,
+        Ok(()) => complete(&asked, &writer, start + received, None).await,
+        Err(Failure::Bare { inside_a_record }) => {
+            let end = BareEnd { inside_a_record, announced: asked.announced, from: start, came: received };
+            remark = ", without TLS close_notify";
+            match judge(context, end).await {
+                Ok(leave) => complete(&asked, &writer, start + received, Some(leave)).await,
+                Err(refused) => Err(refused),
+            }
+        }
         Err(Failure::Broken(broken)) => Err((broken.reason(), broken.reply(true))),
         Err(Failure::Storage(reply)) => Err((CutReason::StorageFailed, reply)),
     };
     match end {
         Ok(()) => {
             let named = if asked.manner == Manner::Unique { format!(", as {name}") } else { String::new() };
-            Ok(Reply::new(226, format!("File received ({received} bytes){named}")))
+            Ok(Reply::new(226, format!("File received ({received} bytes{remark}){named}")))
         }
         Err((reason, reply)) => {
             // A no-op after a publication that failed: that one has settled what becomes of the bytes.
@@ -110,7 +127,7 @@ async fn open_unique(context: &Context, path: &VirtualPath) -> Result<(VirtualPa
 
 /// Where the first byte goes.
 async fn place(asked: &Upload, writer: &Arc<dyn Writer>) -> Result<u64, Reply> {
-    if matches!(asked.manner, Manner::Store | Manner::Unique) {
+    if asked.manner.is_whole() {
         return Ok(0);
     }
     let file = Arc::clone(writer);
@@ -124,8 +141,12 @@ async fn place(asked: &Upload, writer: &Arc<dyn Writer>) -> Result<u64, Reply> {
     }
 }
 
-/// Why an upload is not published.
+/// Why an upload is not published, or not yet.
 enum Failure {
+    /// The data connection ended without `close_notify`.
+    Bare {
+        inside_a_record: bool,
+    },
     Broken(Broken),
     Storage(Reply),
 }
@@ -173,16 +194,16 @@ async fn receive(
         {
             return (received, Err(Failure::Storage(reply)));
         }
-        if end.is_ok() {
+        if matches!(end, Ok(()) | Err(Failure::Bare { .. })) {
             say_goodbye(stream).await;
         }
-        return (received, end.map_err(Failure::Broken));
+        return (received, end);
     }
 }
 
 /// Fills a block; with how the connection ended when it did. `Ok` is TLS's close_notify: only that proves that the client
 /// has sent all. A bare end of the connection may be anyone's doing, and is an error of `read`.
-async fn fill(context: &Context, stream: &mut DataStream, block: &mut [u8]) -> (usize, Option<Result<(), Broken>>) {
+async fn fill(context: &Context, stream: &mut DataStream, block: &mut [u8]) -> (usize, Option<Result<(), Failure>>) {
     let mut filled = 0;
     while filled < block.len() {
         match context.moving(stream.read(&mut block[filled..])).await {
@@ -191,7 +212,11 @@ async fn fill(context: &Context, stream: &mut DataStream, block: &mut [u8]) -> (
                 filled += length;
                 context.count_in(length);
             }
-            Err(broken) => return (filled, Some(Err(broken))),
+            Err(Broken::Connection(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                let inside_a_record = stream.get_ref().0.is_inside_one();
+                return (filled, Some(Err(Failure::Bare { inside_a_record })));
+            }
+            Err(broken) => return (filled, Some(Err(Failure::Broken(broken)))),
         }
     }
     (filled, None)
@@ -205,12 +230,44 @@ async fn written(writing: Writing) -> Result<Vec<u8>, Reply> {
     }
 }
 
+/// Whether an upload that ended without `close_notify` may be published all the same.
+async fn judge(context: &Context, end: BareEnd) -> Result<UnprovenEnd, (CutReason, Reply)> {
+    let refused = |problem| (CutReason::NotProven(problem), Reply::new(426, told(problem)));
+    let watch = context.presence.rules().close_notify.judge(&end).map_err(refused)?;
+    match context.watch_control(watch.grace()).await {
+        Ok(control) => watch.over(control).map_err(refused),
+        Err(reason) => Err((reason, Broken::Stopped(reason).reply(true))),
+    }
+}
+
+/// For the client; what operators read names the setting and what it could be.
+fn told(problem: NotProven) -> String {
+    let why = match problem {
+        NotProven::Strict => {
+            "TLS close_notify is missing, which this account must end its uploads with (strict)".into()
+        }
+        NotProven::InsideARecord => "the data connection was cut within a TLS record".into(),
+        NotProven::NotTheSize { announced, came } => {
+            format!("TLS close_notify is missing, and ALLO announced {announced} bytes where {came} came")
+        }
+        NotProven::NobodyWaited => "TLS close_notify is missing, and this answer was not waited for".into(),
+        // Nobody reads it.
+        NotProven::ControlLost => String::from("TLS close_notify is missing"),
+    };
+    format!("Transfer cut: {why}; the file is not published, and can be resumed")
+}
+
 /// All has come: checks what was announced, ends the file where the bytes end, publishes.
-async fn complete(asked: &Upload, writer: &Arc<dyn Writer>, end: u64) -> Result<(), (CutReason, Reply)> {
-    if let Some(announced) = asked.announced.filter(|announced| asked.manner == Manner::Store && *announced != end) {
+async fn complete(
+    asked: &Upload,
+    writer: &Arc<dyn Writer>,
+    end: u64,
+    leave: Option<UnprovenEnd>,
+) -> Result<(), (CutReason, Reply)> {
+    if let Some(announced) = asked.announced.filter(|announced| asked.manner.is_whole() && *announced != end) {
         let text =
             format!("ALLO announced {announced} bytes, {end} came: the file is not published, and can be resumed");
-        return Err((CutReason::ConnectionLost, Reply::new(451, text)));
+        return Err((CutReason::NotTheSize { announced, came: end }, Reply::new(451, text)));
     }
     if matches!(asked.manner, Manner::Resume(_)) {
         // What came is the rest of the client's file: what an older version has behind it is not part of it.
@@ -218,7 +275,11 @@ async fn complete(asked: &Upload, writer: &Arc<dyn Writer>, end: u64) -> Result<
         let shorten = move || if file.size()? > end { file.set_size(end) } else { Ok(()) };
         blocking(shorten).await.map_err(|reply| (CutReason::StorageFailed, reply))?;
     }
-    writer.publish().await.map_err(|error| (CutReason::StorageFailed, error.into()))
+    let published = match leave {
+        None => writer.publish().await,
+        Some(leave) => writer.publish_unproven(leave).await,
+    };
+    published.map_err(|error| (CutReason::StorageFailed, error.into()))
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, VfsError> + Send + 'static) -> Result<T, Reply> {

@@ -2,9 +2,9 @@
 
 use crate::domain::random::PASSWORD_ALPHABET;
 use crate::domain::{
-    Account, AccountId, AccountName, AccountState, AddressRange, AuthenticationRule, ConnectionTypes, Credential,
-    CredentialId, CredentialKind, Hosting, Instance, InstanceId, LoginName, Preset, PresetName, PublicKey,
-    RemoteFolder, Secret, Timestamp, Validity,
+    Account, AccountId, AccountName, AccountState, AddressRange, AuthenticationRule, CloseNotify, ConnectionType,
+    ConnectionTypes, Credential, CredentialId, CredentialKind, Hosting, Instance, InstanceId, LoginName, Preset,
+    PresetName, PublicKey, RemoteFolder, Secret, Timestamp, TlsResumption, Validity,
 };
 use crate::sessions::EndReason;
 use crate::store::{self, Burial, Conflict, StoreError};
@@ -38,6 +38,8 @@ pub struct NewAccount {
     pub state: AccountState,
     pub expires_at: Option<Timestamp>,
     pub allowed_addresses: Vec<AddressRange>,
+    pub close_notify: Option<CloseNotify>,
+    pub tls_resumption: Option<TlsResumption>,
     pub folders: Option<Vec<NewFolder>>,
 }
 
@@ -62,6 +64,10 @@ pub struct AccountChanges {
     /// `Some(None)`: it never expires.
     pub expires_at: Option<Option<Timestamp>>,
     pub allowed_addresses: Option<Vec<AddressRange>>,
+    /// `Some(None)`: as the preset says.
+    pub close_notify: Option<Option<CloseNotify>>,
+    /// `Some(None)`: as the preset says.
+    pub tls_resumption: Option<Option<TlsResumption>>,
 }
 
 /// Which accounts to list; what is `None` does not matter.
@@ -189,6 +195,8 @@ impl Management {
             state,
             expires_at,
             allowed_addresses,
+            close_notify,
+            tls_resumption,
         } = changes;
         let after = Account {
             name: name.unwrap_or_else(|| before.name.clone()),
@@ -199,6 +207,8 @@ impl Management {
             state: state.unwrap_or(before.state),
             expires_at: expires_at.unwrap_or(before.expires_at),
             allowed_addresses: allowed_addresses.unwrap_or_else(|| before.allowed_addresses.clone()),
+            close_notify: close_notify.unwrap_or(before.close_notify),
+            tls_resumption: tls_resumption.unwrap_or(before.tls_resumption),
             updated_at: now,
             ..before.clone()
         };
@@ -229,8 +239,11 @@ impl Management {
         if closed || before.login.as_str() != after.login.as_str() {
             return self.registry.disconnect_account(after.id, EndReason::AccountChanged);
         }
+        let stricter = after.ftp_rules(&self.presets).refuse_what_passed(before.ftp_rules(&self.presets));
         let allowed = |session: &crate::sessions::SessionInfo| {
-            after.connection_types.contains(session.connection_type) && after.allows_address(session.address)
+            after.connection_types.contains(session.connection_type)
+                && after.allows_address(session.address)
+                && !(stricter && session.connection_type != ConnectionType::Sftp)
         };
         let sessions = self.registry.list();
         let barred = sessions.iter().filter(|session| session.account == after.id && !allowed(session));
@@ -260,6 +273,8 @@ impl Management {
             state: new.state,
             expires_at: new.expires_at,
             allowed_addresses: new.allowed_addresses.clone(),
+            close_notify: new.close_notify,
+            tls_resumption: new.tls_resumption,
             created_at: now,
             updated_at: now,
         })

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::access::{Access, AccessParts, Connection, Outcome, Proof};
 use crate::config::{AccessSettings, PasswordSettings, SessionSettings, StorageSettings};
 use crate::credentials::{Argon2Hasher, Passwords};
-use crate::domain::{ConnectionType, ManualClock, OsRandom, Preset, PresetName, Secret, Timestamp};
+use crate::domain::{ConnectionType, ManualClock, OsRandom, Preset, PresetName, Secret, Timestamp, TlsResumption};
 use crate::events::StoreLedger;
 use crate::sessions::Registry;
 pub use crate::sessions::{EndReason, Session};
@@ -132,28 +132,29 @@ impl Bench {
             refusal_delay: Duration::ZERO,
             attempts_kept: 10,
         };
+        let preset = |(name, text): (&str, &str)| {
+            let preset: Preset = toml::from_str(text).unwrap();
+            preset.validate().unwrap();
+            (PresetName::parse(name).unwrap(), preset)
+        };
+        let presets: Arc<BTreeMap<_, _>> = Arc::new(PRESETS.into_iter().map(preset).collect());
         let access = Access::new(AccessParts {
             settings,
             store: store.clone(),
             registry: registry.clone(),
             storage: storage.clone(),
             passwords: passwords.clone(),
+            presets: presets.clone(),
             clock: clock.clone(),
             random: random.clone(),
         });
-        let preset = |(name, text): (&str, &str)| {
-            let preset: Preset = toml::from_str(text).unwrap();
-            preset.validate().unwrap();
-            (PresetName::parse(name).unwrap(), preset)
-        };
-        let presets: BTreeMap<_, _> = PRESETS.into_iter().map(preset).collect();
         let management = Management::new(ManagementParts {
             store: store.clone(),
             storage,
             access: access.clone(),
             registry: registry.clone(),
             passwords,
-            presets: Arc::new(presets),
+            presets,
             clock: clock.clone(),
             random,
         });
@@ -172,8 +173,14 @@ impl Bench {
 
     /// Signs in over SFTP as a client would; `None` when refused.
     pub async fn sign_in(&self, login: &str, password: &str) -> Option<Session> {
+        self.sign_in_over(ConnectionType::Sftp, login, password).await
+    }
+
+    /// As [`Self::sign_in`], over any connection type.
+    pub async fn sign_in_over(&self, connection_type: ConnectionType, login: &str, password: &str) -> Option<Session> {
         let peer = "203.0.113.7:50000".parse().unwrap();
-        let connection = Connection { peer, connection_type: ConnectionType::Sftp, preset: None };
+        let (preset, tls_resumption) = (None, TlsResumption::Offered);
+        let connection = Connection { peer, connection_type, preset, tls_resumption };
         let mut sign_in = self.access.admit(connection).unwrap();
         sign_in.set_client("OpenSSH_9.9");
         sign_in.set_protocol_details("mlkem768x25519-sha256 ssh-ed25519 aes128-gcm@openssh.com");

@@ -65,6 +65,8 @@ pub struct TransferInfo {
     pub outcome: TransferResult,
     /// Why it failed.
     pub reason: Option<String>,
+    /// It was published although nothing proves that its client sent all.
+    pub unproven_end: bool,
 }
 
 /// Attempts of one UTC day that were alike.
@@ -90,7 +92,7 @@ pub struct SignInInfo {
 impl From<TransferRow> for TransferInfo {
     fn from(row: TransferRow) -> Self {
         let TransferRow { id, actor, session, connection_type, address, direction, path, bytes, .. } = row;
-        let TransferRow { client, algorithms, started_at, ended_at, outcome, reason, .. } = row;
+        let TransferRow { client, algorithms, started_at, ended_at, outcome, reason, unproven_end, .. } = row;
         Self {
             id,
             actor,
@@ -106,6 +108,7 @@ impl From<TransferRow> for TransferInfo {
             ended_at,
             outcome,
             reason,
+            unproven_end,
         }
     }
 }

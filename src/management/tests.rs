@@ -1,8 +1,8 @@
 //! What operators' changes do to those who are connected.
 
 use crate::domain::{
-    AccountId, AccountName, AccountState, AuthenticationRule, InstanceId, InstanceKey, InstanceName, LoginName,
-    PresetName, Rights, Secret,
+    AccountId, AccountName, AccountState, AuthenticationRule, CloseNotify, ConnectionType, InstanceId, InstanceKey,
+    InstanceName, LoginName, PresetName, Rights, Secret, TlsResumption,
 };
 use crate::sessions::{EndReason, Session};
 
@@ -43,6 +43,8 @@ fn new_account() -> NewAccount {
         state: AccountState::Enabled,
         expires_at: None,
         allowed_addresses: Vec::new(),
+        close_notify: None,
+        tls_resumption: None,
         folders: None,
     }
 }
@@ -76,6 +78,27 @@ async fn a_change_ends_the_sessions_that_it_forbids_and_no_others() {
         assert_eq!(session.ended().is_cancelled(), ends, "{what}");
         let again = sign_in(&bench, &changed.login, &password).await;
         assert_eq!(again.is_some(), !ends || what == "login", "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_stricter_rule_for_ftp_ends_sessions_over_it_and_a_laxer_one_none() {
+    let cases: [(&str, bool, AccountChanges); 5] = [
+        ("as before", false, AccountChanges { close_notify: Some(Some(CloseNotify::Strict)), ..Default::default() }),
+        ("laxer", false, AccountChanges { close_notify: Some(Some(CloseNotify::Guarded)), ..Default::default() }),
+        ("stricter", true, AccountChanges { tls_resumption: Some(Some(TlsResumption::Require)), ..Default::default() }),
+        ("laxer again", false, AccountChanges { tls_resumption: Some(None), ..Default::default() }),
+        ("strict again", true, AccountChanges { close_notify: Some(None), ..Default::default() }),
+    ];
+    let bench = Bench::new().await;
+    let created = account(&bench).await;
+    let (login, password) = (created.account.login.as_str(), created.password.unwrap());
+    for (what, ends, changes) in cases {
+        let over_sftp = bench.sign_in(login, password.expose()).await.unwrap();
+        let over_ftps = bench.sign_in_over(ConnectionType::Ftps, login, password.expose()).await.unwrap();
+        bench.management.change_account(&operator(), created.account.id, changes).await.unwrap();
+        assert_eq!(over_ftps.ended().is_cancelled(), ends, "{what}");
+        assert!(!over_sftp.ended().is_cancelled(), "{what}");
     }
 }
 

@@ -4,6 +4,7 @@ pub mod certificates;
 mod listener;
 mod tls;
 mod tls_names;
+mod tls_session_ids;
 mod tls_sessions;
 mod tls_tickets;
 

@@ -11,7 +11,9 @@ use super::changes::{Changes, Moment};
 use super::limits::{LimitReached, Source};
 use super::session::{EndReason, Session, SessionInfo, SessionState};
 use crate::config::SessionSettings;
-use crate::domain::{AccountId, ClientSoftware, Clock, ConnectionType, InstanceId, LoginName, Random, SessionId};
+use crate::domain::{
+    AccountId, ClientSoftware, Clock, ConnectionType, FtpRules, InstanceId, LoginName, Random, SessionId,
+};
 
 /// What a session starts from.
 #[derive(Debug, Clone)]
@@ -25,6 +27,8 @@ pub struct Opening {
     pub client: ClientSoftware,
     /// What protects the connection, where its edge told; escaped and cut.
     pub algorithms: Option<String>,
+    /// What holds for it over FTP.
+    pub ftp_rules: FtpRules,
     /// When the account was looked at, as [`Registry::moment`] told before.
     pub as_of: Moment,
 }
@@ -222,6 +226,7 @@ mod tests {
             address: address.parse().unwrap(),
             client: ClientSoftware::said("OpenSSH_9.9"),
             algorithms: None,
+            ftp_rules: FtpRules::default(),
             as_of: Moment::default(),
         }
     }

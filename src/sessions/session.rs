@@ -9,7 +9,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::registry::{Opening, Registry};
-use crate::domain::{AccountId, ClientSoftware, Clock, ConnectionType, InstanceId, LoginName, SessionId, Timestamp};
+use crate::domain::{
+    AccountId, ClientSoftware, Clock, ConnectionType, FtpRules, InstanceId, LoginName, SessionId, Timestamp,
+};
 
 /// Why someone ended a session from this side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +74,11 @@ impl Session {
     /// What the client says it is, where it says so only after it signed in.
     pub fn set_client(&self, client: ClientSoftware) {
         *self.state.client.write().unwrap_or_else(PoisonError::into_inner) = client;
+    }
+
+    /// What its account and its listener together demand over FTP.
+    pub fn ftp_rules(&self) -> FtpRules {
+        self.state.opening.ftp_rules
     }
 
     /// Cancelled when someone ends the session: the edge must stop its work and close.

@@ -136,7 +136,16 @@ mod tests {
 
     fn metadata(kind: FileKind, rights: Rights) -> Metadata {
         let time = Timestamp::parse("2026-11-23T17:02:30Z").unwrap();
-        Metadata { kind, size: 1234, modified: time, accessed: time, rights, unique: 7, incomplete: false }
+        Metadata {
+            kind,
+            size: 1234,
+            modified: time,
+            accessed: time,
+            rights,
+            unique: 7,
+            incomplete: false,
+            fixed: false,
+        }
     }
 
     fn line(metadata: &Metadata, now: &str) -> String {

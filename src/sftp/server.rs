@@ -13,7 +13,7 @@ use tracing::{debug, info};
 
 use crate::access::Connection as Arriving;
 use crate::config::SftpListener;
-use crate::domain::ConnectionType;
+use crate::domain::{ConnectionType, TlsResumption};
 use crate::net::Listener;
 use crate::sessions::EndReason;
 
@@ -61,7 +61,12 @@ async fn accept_until(
     let common =
         Common { settings: parts.settings, metrics: metrics.clone(), clock: parts.clock, tasks: tasks.clone() };
     while let Some((stream, peer)) = stop.run_until_cancelled(listener.accept()).await {
-        let arriving = Arriving { peer, connection_type: ConnectionType::Sftp, preset: bound_to.preset.clone() };
+        let arriving = Arriving {
+            peer,
+            connection_type: ConnectionType::Sftp,
+            preset: bound_to.preset.clone(),
+            tls_resumption: TlsResumption::default(),
+        };
         match parts.access.admit(arriving) {
             Ok(sign_in) => {
                 let door = AccessDoor { sign_in };

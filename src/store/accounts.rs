@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::connection::{Connection, Turn};
 use super::record::{Record, micros};
 use super::{Page, PageRequest, StoreError};
-use crate::domain::{Account, AccountId, Hosting, InstanceId, LoginName, PresetName};
+use crate::domain::{Account, AccountId, CloseNotify, Hosting, InstanceId, LoginName, PresetName, TlsResumption};
 
 /// The longest text that is searched for: longer than any name, and well below what `LIKE` takes as a pattern.
 const MAX_SEARCH_BYTES: usize = 1_000;
@@ -19,7 +19,8 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, instance, name, login, hosting, preset, preset_version, host, connection_types, ",
-            "authentication, state, expires_at, allowed_addresses, created_at, updated_at FROM accounts ",
+            "authentication, state, expires_at, allowed_addresses, close_notify, tls_resumption, created_at, updated_at ",
+            "FROM accounts ",
             $rest
         )
     };
@@ -45,8 +46,9 @@ impl Accounts<'_> {
         let Hosting::Hosted { preset, version } = &account.hosting;
         let statement = sqlx::query(
             "INSERT INTO accounts (id, instance, created_at, name, name_folded, login, login_folded, hosting, preset, \
-             preset_version, host, connection_types, authentication, state, expires_at, allowed_addresses, updated_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+             preset_version, host, connection_types, authentication, state, expires_at, allowed_addresses, updated_at, \
+             close_notify, tls_resumption) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
         )
         .bind(account.id.to_string())
         .bind(account.instance.to_string())
@@ -64,7 +66,9 @@ impl Accounts<'_> {
         .bind(account.state.as_str())
         .bind(micros(account.expires_at))
         .bind(serde_json::json!(account.allowed_addresses).to_string())
-        .bind(account.updated_at.as_micros());
+        .bind(account.updated_at.as_micros())
+        .bind(account.close_notify.map(CloseNotify::as_str))
+        .bind(account.tls_resumption.map(TlsResumption::as_str));
         self.connection.attempt(statement).await?;
         Ok(())
     }
@@ -77,7 +81,8 @@ impl Accounts<'_> {
         let statement = sqlx::query(
             "UPDATE accounts SET name = $2, name_folded = $3, login = $4, login_folded = $5, hosting = $6, \
              preset = $7, preset_version = $8, host = $9, connection_types = $10, authentication = $11, state = $12, \
-             expires_at = $13, allowed_addresses = $14, updated_at = $15 WHERE id = $1",
+             expires_at = $13, allowed_addresses = $14, updated_at = $15, close_notify = $16, tls_resumption = $17 \
+             WHERE id = $1",
         )
         .bind(account.id.to_string())
         .bind(account.name.as_str())
@@ -93,7 +98,9 @@ impl Accounts<'_> {
         .bind(account.state.as_str())
         .bind(micros(account.expires_at))
         .bind(serde_json::json!(account.allowed_addresses).to_string())
-        .bind(account.updated_at.as_micros());
+        .bind(account.updated_at.as_micros())
+        .bind(account.close_notify.map(CloseNotify::as_str))
+        .bind(account.tls_resumption.map(TlsResumption::as_str));
         let updated = self.connection.attempt(statement).await?;
         Ok(updated.rows_affected() > 0)
     }
@@ -188,6 +195,8 @@ fn account(row: &AnyRow) -> Result<Account, StoreError> {
         state: record.parsed("state")?,
         expires_at: record.optional_time("expires_at")?,
         allowed_addresses: record.json("allowed_addresses")?,
+        close_notify: record.optional("close_notify")?,
+        tls_resumption: record.optional("tls_resumption")?,
         created_at: record.time("created_at")?,
         updated_at: record.time("updated_at")?,
     })

@@ -38,6 +38,8 @@ pub struct TransferRow {
     pub outcome: TransferResult,
     /// Why it failed.
     pub reason: Option<String>,
+    /// It was published although nothing proves that its client sent all.
+    pub unproven_end: bool,
 }
 
 /// Which transfers are wanted: those that fulfil all that is said.
@@ -59,8 +61,9 @@ impl Transfers<'_> {
     pub async fn record(&mut self, row: &TransferRow) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO transfers (id, instance, account, actor, session, connection_type, address, direction, path, \
-             bytes, started_at, ended_at, outcome, reason, client, algorithms) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT (id) DO NOTHING",
+             bytes, started_at, ended_at, outcome, reason, client, algorithms, unproven_end) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
+             ON CONFLICT (id) DO NOTHING",
         )
         .bind(row.id.to_string())
         .bind(row.instance.to_string())
@@ -78,6 +81,7 @@ impl Transfers<'_> {
         .bind(row.reason.as_deref().map(descriptive))
         .bind(row.client.as_deref().map(descriptive))
         .bind(row.algorithms.as_deref().map(descriptive))
+        .bind(i64::from(row.unproven_end))
         .execute(&mut *self.connection)
         .await?;
         Ok(())
@@ -93,7 +97,7 @@ impl Transfers<'_> {
         let after = page.position::<TransferId>()?;
         let mut statement = String::from(
             "SELECT id, instance, account, actor, session, connection_type, address, direction, path, bytes, \
-             started_at, ended_at, outcome, reason, client, algorithms FROM transfers \
+             started_at, ended_at, outcome, reason, client, algorithms, unproven_end FROM transfers \
              WHERE account = $1 AND id < $2 AND ended_at >= $3",
         );
         let mut words = Vec::new();
@@ -151,5 +155,6 @@ fn transfer(row: &AnyRow) -> Result<TransferRow, StoreError> {
         ended_at: record.time("ended_at")?,
         outcome: record.parsed("outcome")?,
         reason: record.optional_text("reason")?,
+        unproven_end: record.count::<u32>("unproven_end")? != 0,
     })
 }

@@ -76,26 +76,33 @@ impl ReadFile {
         Ok(self.view.core.backend.space()?)
     }
 
-    /// Notes the transfer: completed when the last byte was read, failed with `reason` else.
+    /// Notes the transfer. `cut`: failed with this reason, also when the last byte was read, for it may not have
+    /// arrived. Else completed, provided that the last byte was read.
     pub fn close(mut self, cut: Option<&str>) {
-        self.note(cut.unwrap_or("closed before the end"));
+        let all = self.reached_the_end.load(Ordering::Relaxed);
+        self.note(match cut {
+            None if all => TransferOutcome::Completed,
+            None => failed("closed before the end"),
+            Some(reason) => failed(reason),
+        });
     }
 
     /// Notes the transfer: completed, because whoever asked for a part of the file got all of it.
     pub fn finish(mut self) {
-        self.reached_the_end.store(true, Ordering::Relaxed);
-        self.note("");
+        self.note(TransferOutcome::Completed);
     }
 
-    fn note(&mut self, reason_if_cut: &str) {
+    /// The file is looked at on this side alone and goes nowhere: that is no transfer.
+    #[must_use]
+    pub(super) fn unrecorded(mut self) -> Self {
+        self.noted = true;
+        self
+    }
+
+    fn note(&mut self, outcome: TransferOutcome) {
         if std::mem::replace(&mut self.noted, true) {
             return;
         }
-        let outcome = if self.reached_the_end.load(Ordering::Relaxed) {
-            TransferOutcome::Completed
-        } else {
-            TransferOutcome::Failed { reason: reason_if_cut.to_owned() }
-        };
         self.view.core.ledger.noted(TransferNote {
             transfer: self.transfer,
             instance: self.view.instance,
@@ -114,6 +121,10 @@ impl ReadFile {
 
 impl Drop for ReadFile {
     fn drop(&mut self) {
-        self.note("the connection was lost");
+        self.note(failed("the connection was lost"));
     }
+}
+
+fn failed(reason: &str) -> TransferOutcome {
+    TransferOutcome::Failed { reason: reason.to_owned() }
 }

@@ -18,6 +18,8 @@ pub struct Publication {
     pub path: VirtualPath,
     pub bytes: u64,
     pub replaced: bool,
+    /// Nothing proves that its client sent all of it.
+    pub unproven_end: bool,
     pub actor: Actor,
     pub started_at: Timestamp,
     pub published_at: Timestamp,

@@ -24,6 +24,8 @@ pub struct Metadata {
     pub unique: u64,
     /// An unpublished upload of the login's own.
     pub incomplete: bool,
+    /// A remote folder's root, or what leads to one: it can be neither renamed nor removed, whatever the rights.
+    pub fixed: bool,
 }
 
 impl Metadata {
@@ -36,7 +38,12 @@ impl Metadata {
             rights,
             unique: stat.unique,
             incomplete: false,
+            fixed: false,
         }
+    }
+
+    pub(super) const fn fixed(stat: Stat, rights: Rights) -> Self {
+        Self { fixed: true, ..Self::whole(stat, rights) }
     }
 
     pub(super) const fn incomplete(stat: Stat, rights: Rights) -> Self {

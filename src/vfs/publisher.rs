@@ -33,11 +33,11 @@ const WAITING_MOST: usize = 4_096;
 impl Inner {
     /// Blocking: steps 1 to 4. What fails before the file is visible leaves an incomplete upload; after, a publication
     /// to record.
-    pub(super) fn publish(&self) -> Result<Published, VfsError> {
+    pub(super) fn publish(&self, unproven_end: bool) -> Result<Published, VfsError> {
         self.close();
         let core = &self.view.core;
         let target = self.view.disk(&self.staged.path);
-        let placed = self.prepare().and_then(|(intent, stat)| {
+        let placed = self.prepare(unproven_end).and_then(|(intent, stat)| {
             self.check_target(&intent)?;
             let staged = DiskPath::staged(self.staged.account, self.staged.id);
             let _stay = self.view.arrival.stay(&[&self.staged.path])?;
@@ -68,7 +68,7 @@ impl Inner {
     }
 
     /// Steps 1 and 2.
-    fn prepare(&self) -> Result<(Intent, Stat), VfsError> {
+    fn prepare(&self, unproven_end: bool) -> Result<(Intent, Stat), VfsError> {
         self.check_writes()?;
         let (core, staged) = (&self.view.core, &self.staged);
         if core.uploads.count_pending() >= WAITING_MOST {
@@ -93,6 +93,7 @@ impl Inner {
             bytes: stat.size,
             unique: stat.unique,
             replaced,
+            unproven_end,
             actor: self.view.actor.clone(),
             started_at: self.started_at,
             published_at: now,

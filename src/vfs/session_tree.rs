@@ -68,6 +68,11 @@ impl SessionTree {
         self.look(move |view| view.open_read(&path)).await
     }
 
+    /// As [`Self::open_read`], to look at a file on this side alone (for its digest): no transfer is recorded.
+    pub async fn open_to_check(&self, path: &VirtualPath) -> Result<ReadFile, VfsError> {
+        Ok(self.open_read(path).await?.unrecorded())
+    }
+
     /// Needs write for a name that is free, overwrite for one that is not.
     pub async fn open_write(&self, path: &VirtualPath, options: WriteOptions) -> Result<Upload, VfsError> {
         let path = path.clone();

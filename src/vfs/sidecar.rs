@@ -63,6 +63,8 @@ pub(super) struct Intent {
     /// The staged file's inode, for who has to look at the disk by hand.
     pub(super) unique: u64,
     pub(super) replaced: bool,
+    #[serde(default)]
+    pub(super) unproven_end: bool,
     pub(super) actor: Actor,
     pub(super) started_at: Timestamp,
     pub(super) published_at: Timestamp,
@@ -79,6 +81,7 @@ impl Intent {
             path: self.path,
             bytes: self.bytes,
             replaced: self.replaced,
+            unproven_end: self.unproven_end,
             actor: self.actor,
             started_at: self.started_at,
             published_at: self.published_at,
@@ -218,6 +221,7 @@ mod tests {
             bytes: 3,
             unique: 7,
             replaced: false,
+            unproven_end: false,
             actor: opened.actor,
             started_at: now,
             published_at: now,
@@ -278,6 +282,13 @@ mod tests {
         assert_ne!(before, now);
         let read = Sidecar::parse(&before).unwrap().intent.unwrap();
         assert!(matches!(read.actor, Actor::Login { client, algorithms: None, .. } if client.as_str().is_empty()));
+    }
+
+    #[test]
+    fn an_intent_of_before_there_were_unproven_ends_is_read() {
+        let text = text(&[Line::Opened(opened()), intent()]).replace(r#""unproven_end":false,"#, "");
+        assert!(!text.contains("unproven_end"));
+        assert!(!Sidecar::parse(&text).unwrap().intent.unwrap().unproven_end);
     }
 
     #[test]

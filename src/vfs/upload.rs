@@ -1,10 +1,11 @@
 //! A file open for writing: staged, invisible to everyone else, then published whole or cut.
 
+use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
-use crate::domain::{EventId, FolderId, Rights, Timestamp, TransferId, UploadId};
+use crate::domain::{EventId, FolderId, NotProven, Rights, Timestamp, TransferId, UnprovenEnd, UploadId};
 
 use super::backend::Times;
 use super::ledger::{TransferNote, TransferOutcome};
@@ -42,18 +43,38 @@ pub enum CutReason {
     Aborted,
     ShuttingDown,
     StorageFailed,
+    /// FTP: no data connection came, or none that could be used.
+    NoDataConnection,
+    /// FTP: the data connection resumed no TLS session of its control connection, and must.
+    NotResumed,
+    /// FTP: the data connection ended without TLS's `close_notify`, and that is why it counts as cut.
+    NotProven(NotProven),
+    /// FTP: the client announced another size.
+    NotTheSize {
+        announced: u64,
+        came: u64,
+    },
 }
 
-impl CutReason {
-    const fn as_str(self) -> &'static str {
-        match self {
+impl fmt::Display for CutReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Self::ConnectionLost => "the connection was lost",
             Self::ClosedByOperator => "an operator closed the session",
             Self::Stalled => "nothing came for too long",
             Self::Aborted => "the client gave it up",
             Self::ShuttingDown => "the gateway was shut down",
             Self::StorageFailed => "the storage failed",
-        }
+            Self::NoDataConnection => "no data connection came, or its TLS handshake failed",
+            Self::NotResumed => {
+                "the data connection did not resume the TLS session of its control connection, which tls_resumption = \
+                 \"require\" of the account or its preset, or require_resumption of the listener, demands"
+            }
+            Self::NotProven(problem) => return problem.fmt(f),
+            Self::NotTheSize { announced, came } => {
+                return write!(f, "ALLO announced {announced} bytes, and {came} came");
+            }
+        })
     }
 }
 
@@ -200,14 +221,23 @@ impl Upload {
     /// call answers `WrongMode`. Publishing an upload in which a write failed is refused (the failed write's error
     /// again).
     pub async fn publish(&self) -> Result<Published, VfsError> {
+        self.publish_as(false).await
+    }
+
+    /// As [`Self::publish`], for an upload whose end is not proven: its record says so.
+    pub async fn publish_unproven(&self, _: UnprovenEnd) -> Result<Published, VfsError> {
+        self.publish_as(true).await
+    }
+
+    async fn publish_as(&self, unproven_end: bool) -> Result<Published, VfsError> {
         if self.inner.claimed.swap(true, Ordering::AcqRel) {
             return Err(VfsError::WrongMode);
         }
         let inner = Arc::clone(&self.inner);
         if inner.written_to.load(Ordering::Acquire) > SMALL {
-            return blocking(move || inner.publish()).await;
+            return blocking(move || inner.publish(unproven_end)).await;
         }
-        small(&self.inner.view.core, Work::Sync, move || inner.publish()).await
+        small(&self.inner.view.core, Work::Sync, move || inner.publish(unproven_end)).await
     }
 
     /// Ends it as an incomplete upload of the login's (an operator's is discarded).
@@ -218,7 +248,7 @@ impl Upload {
         let inner = Arc::clone(&self.inner);
         let ended = blocking(move || {
             inner.close();
-            inner.end_cut(reason.as_str());
+            inner.end_cut(&reason.to_string());
             Ok(())
         });
         if let Err(error) = ended.await {
@@ -235,7 +265,7 @@ impl Drop for Upload {
         // The index changes at once, so that a client that reconnects finds what it sent; only the files that give
         // way are left to a blocking thread.
         let give_way = self.inner.leave_index();
-        self.inner.note_cut(CutReason::ConnectionLost.as_str());
+        self.inner.note_cut(&CutReason::ConnectionLost.to_string());
         let inner = Arc::clone(&self.inner);
         let remove = move || inner.remove_files(&give_way);
         match tokio::runtime::Handle::try_current() {

@@ -91,7 +91,7 @@ impl View {
             Place::Ancestor | Place::Nowhere => return Err(VfsError::NotFound),
         };
         if fixed {
-            return Ok(Metadata::whole(self.core.backend.stat(&self.disk(path))?, mount.rights));
+            return Ok(Metadata::fixed(self.core.backend.stat(&self.disk(path))?, mount.rights));
         }
         if !mount.rights.is_write_only() {
             Operation::Stat.require(mount.rights)?;
@@ -348,6 +348,7 @@ impl View {
             rights: Rights::none().with(Right::List),
             unique: unique_of(path),
             incomplete: false,
+            fixed: true,
         }
     }
 }

@@ -9,8 +9,10 @@ use futures_util::FutureExt as _;
 use super::world::{World, connection, key, password, refusal};
 use crate::access::grant::OpenError;
 use crate::access::records::Record;
-use crate::access::{Outcome, Refusal, RefusalReason};
-use crate::domain::{AccountState, CredentialKind};
+use crate::access::{Connection, Outcome, Refusal, RefusalReason};
+use crate::domain::CloseNotify::{Guarded, Strict};
+use crate::domain::TlsResumption::{Offered, Require};
+use crate::domain::{AccountState, CredentialKind, FtpRules, Hosting};
 use crate::sessions::{EndReason, Opening};
 
 #[tokio::test]
@@ -187,12 +189,38 @@ async fn a_full_house_is_a_refusal_that_operators_can_read() {
     let connection_type = crate::domain::ConnectionType::Sftp;
     let address = "192.0.2.9".parse().unwrap();
     let (client, as_of) = (crate::domain::ClientSoftware::default(), world.registry.moment());
-    let opening = Opening { account, instance, login, connection_type, address, client, algorithms: None, as_of };
+    let (algorithms, ftp_rules) = (None, FtpRules::default());
+    let opening = Opening { account, instance, login, connection_type, address, client, algorithms, ftp_rules, as_of };
     let session = world.registry.open(opening).unwrap();
     let Outcome::Refused(refused) = world.connect().attempt("paie-acme", password("right")).await else { panic!() };
     assert_eq!(refused, Refusal { reason: RefusalReason::TooManySessions, end_connection: true });
     drop(session);
     assert_eq!(world.refusal("paie-acme", "right").await, None);
+}
+
+#[tokio::test]
+async fn what_holds_over_ftp_is_the_accounts_else_the_presets_and_never_less_than_the_listeners() {
+    let world = World::new();
+    let granted = async |tls_resumption| {
+        let connection = Connection { tls_resumption, ..connection("192.0.2.7") };
+        let mut sign_in = world.access.admit(connection).ok().unwrap();
+        let Outcome::Granted(grant) = sign_in.attempt("paie-acme", password("right")).await else { panic!() };
+        grant.ftp_rules()
+    };
+    let rules = |close_notify, tls_resumption| FtpRules { close_notify, tls_resumption };
+    assert_eq!(granted(Offered).await, rules(Guarded, Offered), "as the preset says");
+    assert_eq!(granted(Require).await, rules(Guarded, Require), "as the listener demands");
+    world.change(|record| record.account.close_notify = Some(Strict));
+    assert_eq!(granted(Offered).await, rules(Strict, Offered), "as the account says");
+    world.change(|record| record.account.tls_resumption = Some(Require));
+    assert_eq!(granted(Offered).await, rules(Strict, Require));
+    world.change(|record| record.account.tls_resumption = Some(Offered));
+    assert_eq!(granted(Require).await, rules(Strict, Require), "the listener's is the least");
+    world.change(|record| {
+        record.account.close_notify = None;
+        record.account.hosting = Hosting::Hosted { preset: "gone".parse().unwrap(), version: 1 };
+    });
+    assert_eq!(granted(Offered).await, FtpRules::default(), "its preset is no longer configured");
 }
 
 #[tokio::test]

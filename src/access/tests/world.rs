@@ -1,5 +1,6 @@
 //! A door with an account behind it, a clock that is moved by hand, a hasher that notes what it is asked.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -15,8 +16,8 @@ use crate::config::{AccessSettings, PasswordSettings, SessionSettings};
 use crate::credentials::{HashError, Hasher, Passwords};
 use crate::domain::{
     Account, AccountId, AccountName, AccountState, AuthenticationRule, ConnectionType, Credential, CredentialId,
-    CredentialKind, Hosting, InstanceId, LoginName, ManualClock, OsRandom, PresetName, PublicKey, Secret, Timestamp,
-    Validity,
+    CredentialKind, Hosting, InstanceId, LoginName, ManualClock, OsRandom, Preset, PresetName, PublicKey, Secret,
+    Timestamp, TlsResumption, Validity,
 };
 use crate::sessions::Registry;
 use crate::store::{Block, Conflict, StoreError};
@@ -302,15 +303,32 @@ fn door(
         accounts.clone(),
         Arc::new(NoTrees),
         registry.clone(),
-        passwords.clone(),
-        Remembered::new(passwords.remember(), &OsRandom),
+        (passwords.clone(), Remembered::new(passwords.remember(), &OsRandom)),
+        Arc::new(presets()),
         clock.clone(),
     )
 }
 
+/// The preset of `paie-acme`.
+fn presets() -> BTreeMap<PresetName, Preset> {
+    let text = r#"
+        version = 1
+        label = { fr = "E-paye", en = "E-paye" }
+        host = "sftp.example"
+        ports = { sftp = 22, ftps = 990, ftpes = 21 }
+        connection_types = ["sftp", "ftps"]
+        default_connection_types = ["sftp"]
+        credentials = ["password"]
+        login_pattern = "{random}"
+        close_notify = "guarded"
+    "#;
+    [(PresetName::parse("epaye").unwrap(), toml::from_str(text).unwrap())].into()
+}
+
 pub(super) fn connection(address: &str) -> Connection {
     let peer = std::net::SocketAddr::new(address.parse().unwrap(), 50_000);
-    Connection { peer, connection_type: ConnectionType::Sftp, preset: None }
+    let tls_resumption = TlsResumption::Offered;
+    Connection { peer, connection_type: ConnectionType::Sftp, preset: None, tls_resumption }
 }
 
 pub(super) fn password(text: &str) -> Proof {
@@ -343,6 +361,8 @@ pub(super) fn paie() -> SignInRecord {
         state: AccountState::Enabled,
         expires_at: None,
         allowed_addresses: Vec::new(),
+        close_notify: None,
+        tls_resumption: None,
         created_at: NOON,
         updated_at: NOON,
     };

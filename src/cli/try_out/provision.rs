@@ -159,6 +159,8 @@ async fn create(
         state: AccountState::default(),
         expires_at: None,
         allowed_addresses: Vec::new(),
+        close_notify: None,
+        tls_resumption: None,
         folders: wanted.folders.map(|folders| folders.into_iter().map(folder).collect()),
     };
     let created = management.create_account(operator, instance, new).await?;

@@ -187,7 +187,7 @@ pub(super) async fn handle(
         Verb::Rnto => rnto::handle(member, argument, rename_from).await.map(Outcome::from),
         Verb::Site => site::handle(member, argument).await.map(Outcome::from),
         Verb::Size => size::handle(member, argument).await.map(Outcome::from),
-        Verb::Stat => stat::handle(member, argument).await.map(Outcome::from),
+        Verb::Stat => stat::handle(member, argument),
         Verb::Stor => stor::handle(member, argument),
         Verb::Stou => stou::handle(member, argument),
         Verb::Stru => stru::handle(argument).map(Outcome::from),

@@ -8,7 +8,7 @@ use crate::ftp::upload::{Manner, Upload};
 
 pub(super) fn handle(member: &mut Member, argument: &Argument) -> Result<Outcome, Reply> {
     member.restart = 0;
-    member.announced = None;
+    let announced = member.announced.take();
     let path = if argument.is_empty() { member.folder.resolve("file")? } else { member.path(argument)? };
-    Ok(Outcome::Start(Job::Upload(Upload { path, manner: Manner::Unique, announced: None })))
+    Ok(Outcome::Start(Job::Upload(Upload { path, manner: Manner::Unique, announced })))
 }

@@ -81,7 +81,7 @@ pub(in crate::ftp) struct Rule {
     pub verb: Verb,
     pub needs: Needs,
     pub takes: Takes,
-    /// Answered while a transfer runs; all others wait for its end.
+    /// Answered while a transfer runs (STAT: without a path); all others wait for its end.
     pub beside_a_transfer: bool,
 }
 

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::domain::{
-    Account, AccountId, AccountName, AccountState, AddressRange, AuthenticationRule, ConnectionType, ConnectionTypes,
-    Hosting, InstanceId, LoginName, PresetName, PublicKey, RemoteFolder, Secret, Timestamp,
+    Account, AccountId, AccountName, AccountState, AddressRange, AuthenticationRule, CloseNotify, ConnectionType,
+    ConnectionTypes, Hosting, InstanceId, LoginName, PresetName, PublicKey, RemoteFolder, Secret, Timestamp,
+    TlsResumption,
 };
 use crate::http::authentication::Acting;
 use crate::http::body::{JsonBody, PageQuery, PathOf, QueryOf, page_request};
@@ -47,6 +48,14 @@ pub struct AccountView {
     expires_at: Option<String>,
     /// From where it may sign in; empty: from anywhere.
     allowed_addresses: Vec<String>,
+    /// What becomes of an FTP upload that ends without TLS `close_notify`: `strict` (it is not published) or `guarded`
+    /// (published, marked, if all else speaks for it); `null`: as the preset says.
+    #[schema(required)]
+    close_notify: Option<&'static str>,
+    /// Whether FTP data connections must resume the TLS session of their control connection: `offered` or `require`;
+    /// `null`: as the preset says.
+    #[schema(required)]
+    tls_resumption: Option<&'static str>,
     created_at: String,
     updated_at: String,
 }
@@ -106,6 +115,10 @@ pub struct AccountToCreate {
     /// Addresses or networks: `203.0.113.7`, `203.0.113.0/24`, `2001:db8::/32`.
     #[serde(default)]
     allowed_addresses: Vec<String>,
+    /// `strict` or `guarded`; `null`: as the preset says.
+    close_notify: Option<String>,
+    /// `offered` or `require`; `null`: as the preset says.
+    tls_resumption: Option<String>,
     /// 1 to 50.
     folders: Option<Vec<FolderToCreate>>,
 }
@@ -140,6 +153,14 @@ pub struct AccountChange {
     #[serde(default, deserialize_with = "change_of")]
     #[schema(value_type = Vec<String>, required = false, nullable = false)]
     allowed_addresses: Change<Vec<String>>,
+    /// `null`: as the preset says. Made stricter, it ends the account's sessions over FTP.
+    #[serde(default, deserialize_with = "change_of")]
+    #[schema(value_type = Option<String>)]
+    close_notify: Change<String>,
+    /// `null`: as the preset says. Made stricter, it ends the account's sessions over FTP.
+    #[serde(default, deserialize_with = "change_of")]
+    #[schema(value_type = Option<String>)]
+    tls_resumption: Change<String>,
 }
 
 /// Which accounts to list.
@@ -176,6 +197,8 @@ impl From<Account> for AccountView {
             state: account.state.as_str(),
             expires_at: account.expires_at.map(|at| at.to_string()),
             allowed_addresses: account.allowed_addresses.iter().map(ToString::to_string).collect(),
+            close_notify: account.close_notify.map(CloseNotify::as_str),
+            tls_resumption: account.tls_resumption.map(TlsResumption::as_str),
             created_at: account.created_at.to_string(),
             updated_at: account.updated_at.to_string(),
         }
@@ -201,6 +224,8 @@ impl AccountToCreate {
         let state = fields.optional("state", self.state.as_deref(), str::parse);
         let expires_at = fields.optional("expires_at", self.expires_at.as_deref(), Timestamp::parse);
         let allowed_addresses = fields.each("allowed_addresses", &self.allowed_addresses, str::parse::<AddressRange>);
+        let close_notify = fields.optional("close_notify", self.close_notify.as_deref(), str::parse);
+        let tls_resumption = fields.optional("tls_resumption", self.tls_resumption.as_deref(), str::parse);
         let folders: Option<Vec<_>> = self.folders.as_ref().map(|folders| {
             let read =
                 |(index, folder): (usize, &FolderToCreate)| folder.read(&format!("folders[{index}]."), &mut fields);
@@ -226,6 +251,8 @@ impl AccountToCreate {
             state: state.unwrap_or_default(),
             expires_at,
             allowed_addresses,
+            close_notify,
+            tls_resumption,
             folders,
         };
         fields.add(management.check_new_account(&new));
@@ -331,6 +358,8 @@ pub async fn change(
         state: fields.optional("state", state.as_deref(), str::parse::<AccountState>),
         expires_at: fields.changed_or_emptied("expires_at", &body.expires_at, Timestamp::parse),
         allowed_addresses: addresses.map(|list| fields.each("allowed_addresses", &list, str::parse::<AddressRange>)),
+        close_notify: fields.changed_or_emptied("close_notify", &body.close_notify, str::parse),
+        tls_resumption: fields.changed_or_emptied("tls_resumption", &body.tls_resumption, str::parse),
     };
     fields.finish()?;
     Ok(Json(management.change_account(&operator, id, changes).await?.into()))

@@ -52,6 +52,9 @@ pub struct TransferView {
     /// Why it failed.
     #[schema(required)]
     reason: Option<String>,
+    /// An FTP upload that was published although its data connection ended without TLS `close_notify`, as the account's
+    /// `close_notify: guarded` allows: nothing proves that its client sent all.
+    unproven_end: bool,
 }
 
 page! {
@@ -146,6 +149,7 @@ impl From<TransferInfo> for TransferView {
             milliseconds: u64::try_from(took).unwrap_or(u64::MAX),
             outcome: transfer.outcome.as_str(),
             reason: transfer.reason,
+            unproven_end: transfer.unproven_end,
         }
     }
 }

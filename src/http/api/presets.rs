@@ -38,6 +38,11 @@ pub struct PresetView {
     login_pattern: String,
     /// The remote folders that an account gets when none are named.
     folders: Vec<PresetFolderView>,
+    /// What becomes of an FTP upload that ends without TLS `close_notify`: `strict` or `guarded`. Accounts may differ.
+    close_notify: &'static str,
+    /// Whether FTP data connections must resume the TLS session of their control connection: `offered` or `require`.
+    /// Accounts may differ.
+    tls_resumption: &'static str,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -87,6 +92,8 @@ impl From<(PresetName, Preset)> for PresetView {
             login_prefix: preset.login_prefix,
             login_pattern: preset.login_pattern,
             folders: preset.folders.into_iter().map(PresetFolderView::from).collect(),
+            close_notify: preset.close_notify.as_str(),
+            tls_resumption: preset.tls_resumption.as_str(),
         }
     }
 }

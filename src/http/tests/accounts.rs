@@ -59,7 +59,7 @@ async fn an_account_is_created_as_it_was_asked() {
         "name": "E-paye production", "preset": "epaye", "login": "Epaye-Paie.1", "password": "correct horse battery",
         "public_keys": [KEY], "connection_types": ["ftps"], "host": "paie.example.com",
         "authentication": "key_and_password", "state": "disabled", "expires_at": "2027-01-01T00:00:00Z",
-        "allowed_addresses": ["203.0.113.7", "2001:db8::/32"],
+        "allowed_addresses": ["203.0.113.7", "2001:db8::/32"], "close_notify": "guarded", "tls_resumption": "require",
         "folders": [{"name": "Été", "path": "/a/b/c", "rights": "read-write"}, {"name": "In", "path": "/a", "rights": ["list"]}],
     });
     let answer = client.post(&format!("{instance}/accounts"), new.clone()).await.expect(201);
@@ -74,6 +74,8 @@ async fn an_account_is_created_as_it_was_asked() {
         "state",
         "expires_at",
         "allowed_addresses",
+        "close_notify",
+        "tls_resumption",
     ] {
         assert_eq!(created[field], new[field], "{field}");
     }
@@ -173,7 +175,18 @@ async fn an_account_changes_and_keeps_its_files() {
     assert_eq!(client.patch(&path, json!({"expires_at": null})).await.expect(200).json()["expires_at"], Value::Null);
     assert_eq!(client.get(&file).await.expect(200).body, "content");
 
+    for (field, value) in [("close_notify", "guarded"), ("tls_resumption", "require")] {
+        assert_eq!(account[field], Value::Null, "as the preset says");
+        let changed = client.patch(&path, json!({field: value})).await.expect(200).json();
+        assert_eq!(changed[field], value);
+        client.patch(&path, json!({"state": "enabled"})).await.expect(200);
+        assert_eq!(client.get(&path).await.expect(200).json()[field], value, "it stays until it is changed");
+        assert_eq!(client.patch(&path, json!({field: null})).await.expect(200).json()[field], Value::Null);
+    }
+
     let cases = [
+        (json!({"close_notify": "lax"}), "close_notify", "malformed"),
+        (json!({"tls_resumption": "required"}), "tls_resumption", "malformed"),
         (json!({"login": "other"}), "login", "prefix"),
         (json!({"connection_types": ["ftpes"]}), "connection_types", "not_offered"),
         (json!({"state": null}), "state", "required"),

@@ -13,7 +13,8 @@ async fn the_transfers_of_an_account_are_told_and_outlive_it() {
     let path = format!("{}/transfers", path_of(&account));
     let uploads = client.get(&format!("{path}?direction=upload&outcome=completed")).await.expect(200).json();
     let [upload] = uploads["items"].as_array().unwrap().as_slice() else { panic!("{uploads}") };
-    let told = ["actor", "path", "bytes", "direction", "outcome", "reason", "session"].map(|key| upload[key].clone());
+    let told = ["actor", "path", "bytes", "direction", "outcome", "reason", "session", "unproven_end"]
+        .map(|key| upload[key].clone());
     let expected = [
         json!("operator tests"),
         json!("/import/paie.csv"),
@@ -22,6 +23,7 @@ async fn the_transfers_of_an_account_are_told_and_outlive_it() {
         json!("completed"),
         json!(null),
         json!(null),
+        json!(false),
     ];
     assert_eq!(told, expected);
     assert_eq!(

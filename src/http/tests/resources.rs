@@ -93,6 +93,7 @@ async fn presets_say_what_they_bring() {
     assert_eq!(epaye["connection_types"], json!(["sftp", "ftps"]));
     assert_eq!(epaye["login_prefix"], "epaye-");
     assert_eq!(epaye["folders"][1], json!({"name": "Export", "path": "/export", "rights": ["write"]}));
+    assert_eq!((&epaye["close_notify"], &epaye["tls_resumption"]), (&json!("strict"), &json!("offered")));
     client.get("/v1/presets/none").await.expect(404);
     client.get("/v1/presets/UPPER").await.expect(404);
 }

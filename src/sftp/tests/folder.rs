@@ -149,6 +149,7 @@ fn metadata(metadata: &fs::Metadata) -> Metadata {
         rights: ReadySet::ReadWrite.rights(),
         unique: metadata.ino(),
         incomplete: false,
+        fixed: false,
     }
 }
 

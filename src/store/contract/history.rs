@@ -39,6 +39,7 @@ fn transfer(account: &Account, seconds: u64) -> TransferRow {
         ended_at: later(seconds + 1),
         outcome: TransferResult::Failed,
         reason: Some(String::from("the connection was lost")),
+        unproven_end: false,
     }
 }
 
@@ -56,6 +57,7 @@ async fn a_transfer_is_recorded_once_and_read_back(store: &Store) {
         client: None,
         algorithms: None,
         reason: None,
+        unproven_end: true,
         ..row.clone()
     };
     unit.transfers().record(&by_operator).await.unwrap();

@@ -16,8 +16,8 @@ use tempfile::TempDir;
 use super::{Store, StoreError};
 use crate::config::DatabaseSettings;
 use crate::domain::{
-    Account, AccountId, AccountState, AuthenticationRule, ConnectionTypes, FolderId, Hosting, Instance, InstanceId,
-    OsRandom, RemoteFolder, Rights, Timestamp,
+    Account, AccountId, AccountState, AuthenticationRule, CloseNotify, ConnectionTypes, FolderId, Hosting, Instance,
+    InstanceId, OsRandom, RemoteFolder, Rights, Timestamp,
 };
 
 /// Runs tests, each of which takes a [`TestStore`], on a fresh database of each engine.
@@ -138,6 +138,8 @@ fn account(instance: &Instance, login: &str) -> Account {
         state: AccountState::Disabled,
         expires_at: Some(later(1_000)),
         allowed_addresses: vec!["203.0.113.0/24".parse().unwrap(), "2001:db8::1".parse().unwrap()],
+        close_notify: Some(CloseNotify::Guarded),
+        tls_resumption: None,
         created_at: NOW,
         updated_at: later(1),
     }

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::domain::credential::LastUse;
-use crate::domain::{Credential, CredentialId, CredentialKind, PublicKey, TokenId, TokenScope, Validity};
+use crate::domain::{
+    Credential, CredentialId, CredentialKind, PublicKey, TlsResumption, TokenId, TokenScope, Validity,
+};
 use crate::store::{AccountFilter, Conflict, Cursor, PageRequest, Token};
 
 on_every_engine! {
@@ -111,6 +113,8 @@ async fn an_account_is_read_back_as_it_was_written(store: &Store) {
     account.state = AccountState::Enabled;
     account.expires_at = None;
     account.allowed_addresses = Vec::new();
+    account.close_notify = None;
+    account.tls_resumption = Some(TlsResumption::Require);
     account.updated_at = later(2);
     assert!(unit.accounts().update(&account).await.unwrap());
     let found = unit.accounts().find_by_login(&"PAIE.2027".parse().unwrap()).await.unwrap().unwrap();

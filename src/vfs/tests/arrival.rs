@@ -266,6 +266,7 @@ async fn a_download_is_noted_as_completed_when_its_last_byte_was_read_or_all_tha
     put(&login, "/in/a", "abcdef").await.unwrap();
     let open = || async { login.open_read(&path("/in/a")).await.unwrap() };
     let (whole, part, asked, lost) = (open().await, open().await, open().await, open().await);
+    let (refused, vanished) = (open().await, open().await);
     read_all(&whole);
     whole.close(None);
     part.read_at(0, &mut [0; 3]).unwrap();
@@ -273,6 +274,14 @@ async fn a_download_is_noted_as_completed_when_its_last_byte_was_read_or_all_tha
     asked.read_at(1, &mut [0; 2]).unwrap();
     asked.finish();
     drop(lost);
+    // The last byte was read, and did not arrive for all that is known.
+    read_all(&refused);
+    refused.close(Some("the client gave it up"));
+    read_all(&vanished);
+    drop(vanished);
+    put(&login, "/in/empty", "").await.unwrap();
+    login.open_read(&path("/in/empty")).await.unwrap().close(Some("no data connection"));
+    login.open_read(&path("/in/empty")).await.unwrap().close(None);
     let noted: Vec<_> = place.ledger.notes().into_iter().map(|note| (note.bytes, note.outcome)).collect();
     let failed = |reason: &str| TransferOutcome::Failed { reason: reason.to_owned() };
     let expected = vec![
@@ -280,6 +289,10 @@ async fn a_download_is_noted_as_completed_when_its_last_byte_was_read_or_all_tha
         (3, failed("the client gave it up")),
         (2, TransferOutcome::Completed),
         (0, failed("the connection was lost")),
+        (6, failed("the client gave it up")),
+        (6, failed("the connection was lost")),
+        (0, failed("no data connection")),
+        (0, TransferOutcome::Completed),
     ];
     assert_eq!(noted, expected);
 }

@@ -2,6 +2,7 @@
 
 mod arrival;
 mod crashes;
+mod endings;
 mod escapes;
 mod housekeeping;
 mod incomplete;

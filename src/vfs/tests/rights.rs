@@ -203,7 +203,8 @@ async fn folder_roots_and_ancestors_are_fixed() {
     put(&tree, "/d1/d2/file", "x").await.unwrap();
     for at in ["/", "/d1", "/d1/d2", "/d1/d2/sub", "/d1/d2/sub/inner"] {
         let at = path(at);
-        assert_eq!(tree.stat(&at).await.unwrap().kind, FileKind::Folder, "{at}");
+        let stat = tree.stat(&at).await.unwrap();
+        assert_eq!((stat.kind, stat.fixed), (FileKind::Folder, true), "{at}");
         assert_eq!(outcome(&tree.remove_folder(&at).await), "PermissionDenied", "{at}");
         assert_eq!(outcome(&tree.remove_file(&at).await), "PermissionDenied", "{at}");
         assert_eq!(outcome(&tree.rename(&at, &path("/d1/d2/new"), Replace::Allow).await), "PermissionDenied", "{at}");
@@ -219,6 +220,13 @@ async fn folder_roots_and_ancestors_are_fixed() {
     assert_eq!(names(tree.list(&path("/")).await).await.unwrap(), "d1/");
     assert_eq!(names(tree.list(&path("/d1")).await).await.unwrap(), "d2/");
     assert_eq!(names(tree.list(&path("/d1/d2")).await).await.unwrap(), "file sub/");
+    let mut listed = tree.list(&path("/d1/d2")).await.unwrap();
+    let mut fixed: Vec<_> = Vec::new();
+    while let [entry, ..] = listed.next_batch(1).await.unwrap().as_slice() {
+        fixed.push((entry.name.to_string(), entry.metadata.fixed));
+    }
+    fixed.sort();
+    assert_eq!(fixed, [("file".to_owned(), false), ("sub".to_owned(), true)]);
     let ancestor = tree.stat(&path("/d1")).await.unwrap();
     assert_eq!(ancestor.rights, Rights::none().with(Right::List));
     assert_ne!(ancestor.unique, tree.stat(&path("/")).await.unwrap().unique);

@@ -1,0 +1,50 @@
+//! How transfers end: uploads whose end nothing proves, and looks at files that are no transfers.
+
+use super::*;
+
+/// The leave that the rule gives when all else speaks for an upload.
+fn unproven_end() -> UnprovenEnd {
+    let end = BareEnd { inside_a_record: false, announced: None, from: 0, came: 3 };
+    CloseNotify::Guarded.judge(&end).unwrap().over(Control::Waiting).unwrap()
+}
+
+#[tokio::test]
+async fn a_look_at_a_file_is_no_transfer() {
+    let place = Place::new();
+    let login = place.login().await;
+    put(&login, "/in/a", "abc").await.unwrap();
+    let checked = login.open_to_check(&path("/in/a")).await.unwrap();
+    assert_eq!(read_all(&checked), "abc");
+    checked.close(None);
+    drop(login.open_to_check(&path("/in/a")).await.unwrap());
+    assert_eq!(place.ledger.notes().len(), 0);
+    put_cut(&login, "/in/a", "x").await;
+    assert!(matches!(login.open_to_check(&path("/in/a")).await, Err(VfsError::Busy)));
+}
+
+#[tokio::test]
+async fn an_upload_without_a_proven_end_is_published_and_recorded_as_such() {
+    let place = Place::new();
+    let login = place.login().await;
+    let upload = login.open_write(&path("/in/a"), START_NEW).await.unwrap();
+    upload.write_at(0, b"abc").unwrap();
+    upload.publish_unproven(unproven_end()).await.unwrap();
+    put(&login, "/in/b", "abc").await.unwrap();
+    assert_eq!(place.content("/in/a").unwrap(), "abc");
+    let marks: Vec<bool> = place.recorded().await.iter().map(|publication| publication.unproven_end).collect();
+    assert_eq!(marks, [true, false]);
+}
+
+#[tokio::test]
+async fn what_is_published_without_a_proven_end_is_recorded_as_such_after_a_crash() {
+    let mut place = Place::new();
+    let login = place.login().await;
+    place.ledger.fails.store(true, Ordering::SeqCst);
+    let upload = login.open_write(&path("/in/a"), START_NEW).await.unwrap();
+    upload.write_at(0, b"abc").unwrap();
+    upload.publish_unproven(unproven_end()).await.unwrap();
+    place.ledger.fails.store(false, Ordering::SeqCst);
+    assert_eq!(place.restart().await.rolled_forward, 1);
+    let [publication] = place.recorded().await.try_into().unwrap();
+    assert!(publication.unproven_end);
+}
