@@ -5,6 +5,7 @@ mod handshake;
 mod listener;
 mod tls;
 mod tls_names;
+mod tls_session_ids;
 mod tls_sessions;
 mod tls_tickets;
 

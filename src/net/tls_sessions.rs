@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::tls::{TlsError, provider, wrong};
 use super::tls_names::{self, NamedCertificates, Names};
+use super::tls_session_ids::{ControlSession, DataSession, OneSession};
 use super::tls_tickets::{self, ControlTickets, DataTickets, Mark};
 use crate::domain::Random;
 
@@ -40,7 +41,7 @@ impl TlsSessions {
             .expect("the provider has suites for both versions")
             .with_no_client_auth()
             .with_cert_resolver(names.clone());
-        // Sessions are resumed by ticket alone: nothing is kept here, and nothing can be evicted by a crowd.
+        // Nothing is kept for all, so nothing can be evicted by a crowd: each control connection has its own (see `session`).
         base.session_storage = Arc::new(NoServerSessionStorage {});
         base.send_tls13_tickets = 0;
         Ok(Arc::new(Self { provider, names, keys, base, random }))
@@ -55,7 +56,7 @@ impl TlsSessions {
     pub fn session(self: &Arc<Self>) -> TlsSession {
         let mut mark = Mark::default();
         self.random.fill(&mut mark);
-        TlsSession { shared: self.clone(), mark }
+        TlsSession { shared: self.clone(), mark, kept: Arc::default() }
     }
 }
 
@@ -63,6 +64,8 @@ impl TlsSessions {
 pub struct TlsSession {
     shared: Arc<TlsSessions>,
     mark: Mark,
+    /// For clients that resume without tickets.
+    kept: Arc<OneSession>,
 }
 
 impl TlsSession {
@@ -70,6 +73,7 @@ impl TlsSession {
     pub fn control(&self) -> Arc<ServerConfig> {
         let mut config = self.shared.base.clone();
         config.send_tls13_tickets = TICKETS;
+        config.session_storage = Arc::new(ControlSession(self.kept.clone()));
         config.ticketer = Arc::new(ControlTickets { keys: self.shared.keys.clone(), mark: self.mark });
         Arc::new(config)
     }
@@ -78,6 +82,7 @@ impl TlsSession {
     /// ([`is_resumed`]) is of the client that holds the control connection.
     pub fn data(&self, bound: bool) -> Arc<ServerConfig> {
         let mut config = self.shared.base.clone();
+        config.session_storage = Arc::new(DataSession(self.kept.clone()));
         config.ticketer = Arc::new(DataTickets { keys: self.shared.keys.clone(), only: bound.then_some(self.mark) });
         Arc::new(config)
     }
