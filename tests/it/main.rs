@@ -13,6 +13,7 @@ mod confinement;
 mod durability;
 mod exchange;
 mod ftp;
+mod ftp_clients;
 mod history;
 mod hostile;
 mod interruption;
