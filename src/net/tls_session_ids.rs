@@ -80,8 +80,8 @@ mod tests {
     #[test]
     fn data_connections_find_their_own_control_connections_session_alone() {
         let kept: [Arc<OneSession>; 2] = Default::default();
-        for (number, kept) in kept.iter().enumerate() {
-            assert!(ControlSession(kept.clone()).put(vec![7, number as u8], vec![number as u8; 48]));
+        for (number, kept) in (0..).zip(&kept) {
+            assert!(ControlSession(kept.clone()).put(vec![7, number], vec![number; 48]));
         }
         let data = DataSession(kept[0].clone());
         for _ in 0..2 {

@@ -33,8 +33,9 @@ fn account(gateway: &Gateway) -> Account {
     NewAccount::new().folder(FOLDER, "read-write").make(gateway)
 }
 
-/// One cell of the table: the same files both ways, and a witness on the wire of what was spoken.
-fn both_ways(client: FtpClient, link: Link, files: &Tree) {
+/// One cell of the table: the same files both ways, and a witness on the wire of what was spoken. The account that has
+/// them.
+fn both_ways(client: FtpClient, link: Link, files: &Tree) -> Account {
     let gateway = Gateway::shared();
     let account = account(gateway);
     let wire = Proxy::to(gateway.ftp_port(link.mode));
@@ -48,6 +49,7 @@ fn both_ways(client: FtpClient, link: Link, files: &Tree) {
     let versions = wire.tls_versions();
     assert!(!versions.is_empty(), "{who}: nothing came over the wire");
     assert!(versions.iter().all(|version| *version == Some(link.version)), "{who} spoke {versions:?}");
+    account
 }
 
 /// A client that verifies must not send its password to a server that no known authority vouches for.

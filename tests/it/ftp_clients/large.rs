@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{BOTH_MODES, account, both_ways};
 use crate::exchange::FOLDER;
 use crate::support::{
-    FtpClient, FtpMode, FtpTarget, Gateway, Link, TestDir, TlsVersion, Tree, Trust, pattern, payroll_exchange,
+    Account, FtpClient, FtpMode, FtpTarget, Gateway, Link, TestDir, TlsVersion, Tree, Trust, pattern, payroll_exchange,
     small_files,
 };
 
@@ -27,7 +27,8 @@ fn link(client: FtpClient, mode: FtpMode, version: TlsVersion) -> Link {
 fn many_and_large(client: FtpClient, version: TlsVersion) {
     let files = payroll_exchange().and(small_files(200).below("petits")).with("gros.bin", pattern(256 * MIB));
     for mode in modes(client) {
-        both_ways(client, link(client, *mode, version), &files);
+        let account = both_ways(client, link(client, *mode, version), &files);
+        free(&account);
     }
 }
 
@@ -53,9 +54,13 @@ fn a_gibibyte(client: FtpClient) {
         let get = client.get(&target, &format!("{FOLDER}/un gibioctet"), &back, &names);
         assert!(get.succeeded(), "{client:?} {mode:?}: {}", get.said());
         assert_alike(&published, &back.join("un gibioctet/énorme.bin"));
-        // The shared gateway outlives this test, and a disk is not endless.
-        std::fs::remove_file(published).expect("the published file");
+        free(&account);
     }
+}
+
+/// The shared gateway outlives its tests, and a disk is not endless.
+fn free(account: &Account) {
+    std::fs::remove_dir_all(account.on_disk(Gateway::shared(), FOLDER)).expect("the account's files");
 }
 
 fn write_mebibytes(path: &Path, count: u64) {
