@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use crate::exchange::{FOLDER, drop_and_take, put_and_fetch};
 use crate::support::{
-    Account, FtpClient, FtpMode, FtpTarget, Gateway, Link, NewAccount, Proxy, TlsVersion, Tree, Trust, pattern,
-    payroll_exchange,
+    Account, FtpClient, FtpMode, FtpTarget, Gateway, Link, NewAccount, Proxy, TestDir, TlsVersion, Tree, Trust,
+    pattern, payroll_exchange,
 };
 
 const BOTH_MODES: [FtpMode; 2] = [FtpMode::Implicit, FtpMode::Explicit];
@@ -59,13 +59,39 @@ fn refuses_an_unknown_authority(client: FtpClient, mode: FtpMode) {
     account.api_put(FOLDER, "à-prendre/paie.csv", b"douze");
     let link = Link { mode, version: TlsVersion::Tls13, trust: Trust::System };
     let target = FtpTarget::new(gateway, &account, gateway.ftp_port(mode), link);
-    let local = crate::support::TestDir::new();
+    let local = TestDir::new();
     let names = Tree::default().with("paie.csv", "");
     let refused = client.get(&target, &format!("{FOLDER}/à-prendre"), local.path(), &names);
     let said = refused.said();
     assert!(refused.status.is_some() && !refused.succeeded(), "{client:?} {mode:?}: {said}");
     assert!(said.to_lowercase().contains("certificate"), "{client:?} {mode:?} failed for another reason: {said}");
     assert!(!local.join("à-prendre/paie.csv").exists());
+}
+
+fn php_streams_look_at_the_certificate() {
+    let gateway = Gateway::shared();
+    let account = account(gateway);
+    let local = TestDir::new();
+    let contents = pattern(1_300_003);
+    let file = local.file("écritures août.csv", &contents);
+    for version in [TlsVersion::Tls12, TlsVersion::Tls13] {
+        let name = format!("écritures, {version:?}.csv");
+        let remote = format!("{FOLDER}/{name}");
+        let target = |trust| {
+            let link = Link { mode: FtpMode::Explicit, version, trust };
+            FtpTarget::new(gateway, &account, gateway.ftp_port(FtpMode::Explicit), link)
+        };
+        let refused = target(Trust::System).put_by_php_stream(&file, &remote);
+        assert!(!refused.succeeded() && refused.said().contains("certificate"), "{version:?}: {}", refused.said());
+        assert_eq!(account.api_get(FOLDER, &name), None);
+        let put = target(Trust::Authority).put_by_php_stream(&file, &remote);
+        assert!(put.succeeded(), "{version:?}: {}", put.said());
+        let back = local.join("retour.csv");
+        let get = target(Trust::Authority).get_by_php_stream(&remote, &back);
+        assert!(get.succeeded(), "{version:?}: {}", get.said());
+        assert!(std::fs::read(&back).unwrap() == contents, "{version:?}");
+        assert!(account.api_get(FOLDER, &name).is_some_and(|found| found == contents), "{version:?}");
+    }
 }
 
 macro_rules! cells {
@@ -107,7 +133,7 @@ macro_rules! rows {
             }
         )*
 
-        /// PHP's ftp has no TLS from the first byte and no way to look at a certificate.
+        /// PHP's ftp functions have no TLS from the first byte and no way to look at a certificate; its streams have.
         mod php {
             use super::*;
 
@@ -115,6 +141,11 @@ macro_rules! rows {
                 Php;
                 ftpes_tls12_unverified: Explicit Tls12 Anything;
                 ftpes_tls13_unverified: Explicit Tls13 Anything;
+            }
+
+            #[test]
+            fn streams_look_at_the_certificate() {
+                php_streams_look_at_the_certificate();
             }
         }
 

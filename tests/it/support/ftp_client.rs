@@ -183,6 +183,16 @@ impl FtpTarget {
         self.run(command.arg(bytes.to_string()))
     }
 
+    /// Uploads one file by PHP's `ftps://` stream.
+    pub fn put_by_php_stream(&self, local: &Path, remote: &str) -> Finished {
+        script::php_stream(self, "put", &text(local), remote)
+    }
+
+    /// Downloads one file by PHP's `ftps://` stream.
+    pub fn get_by_php_stream(&self, remote: &str, local: &Path) -> Finished {
+        script::php_stream(self, "get", remote, &text(local))
+    }
+
     /// A command in this client's home, in a locale that knows accents, away from this machine's own settings.
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);

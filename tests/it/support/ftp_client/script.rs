@@ -10,6 +10,13 @@ pub(super) fn run(client: FtpClient, target: &FtpTarget, what: &str, from: &str,
     target.run(&mut command(client, target, what, from, to))
 }
 
+/// One file by PHP's `ftps://` stream.
+pub(super) fn php_stream(target: &FtpTarget, what: &str, from: &str, to: &str) -> Finished {
+    let mut command = php(target, "php_stream.php");
+    told(&mut command, target, what, from, to);
+    target.run(&mut command)
+}
+
 pub(super) fn command(client: FtpClient, target: &FtpTarget, what: &str, from: &str, to: &str) -> Command {
     let mut command = match client {
         // Debian's Python, whatever else is on the path.
@@ -20,40 +27,45 @@ pub(super) fn command(client: FtpClient, target: &FtpTarget, what: &str, from: &
             command
         }
         FtpClient::NetFtp => script(target, "perl", "net_ftp.pl"),
-        FtpClient::Php => {
-            let mut command = script(target, "php", "php_ftp.php");
-            command.env("OPENSSL_CONF", openssl_settings(target));
-            command
-        }
+        FtpClient::Php => php(target, "php_ftp.php"),
         FtpClient::Curl | FtpClient::Lftp | FtpClient::LftpParallel | FtpClient::Rclone | FtpClient::Wget => {
             panic!("{client:?} needs no script")
         }
     };
+    if client == FtpClient::FtplibReusing {
+        command.env("FTP_REUSE", "yes");
+    }
+    told(&mut command, target, what, from, to);
+    command
+}
+
+/// Tells a script what to do, where, and as whom.
+fn told(command: &mut Command, target: &FtpTarget, what: &str, from: &str, to: &str) {
     command.args([what, from, to]);
     command.env("FTP_HOST", HOST).env("FTP_PORT", target.port.to_string());
     command.env("FTP_LOGIN", &target.login).env("FTP_PASSWORD", &target.password);
     command.env("FTP_TLS", target.link.version.number());
-    command.env(
-        "FTP_MODE",
-        match target.link.mode {
-            FtpMode::Implicit => "implicit",
-            FtpMode::Explicit => "explicit",
-        },
-    );
+    let mode = match target.link.mode {
+        FtpMode::Implicit => "implicit",
+        FtpMode::Explicit => "explicit",
+    };
+    command.env("FTP_MODE", mode);
     match target.link.trust {
-        Trust::Authority => drop(command.env("FTP_TRUST", &target.authority)),
-        Trust::System => drop(command.env("FTP_TRUST", "system")),
-        Trust::Anything => drop(command.env("FTP_TRUST", "anything")),
-    }
-    if client == FtpClient::FtplibReusing {
-        command.env("FTP_REUSE", "yes");
-    }
-    command
+        Trust::Authority => command.env("FTP_TRUST", &target.authority),
+        Trust::System => command.env("FTP_TRUST", "system"),
+        Trust::Anything => command.env("FTP_TRUST", "anything"),
+    };
 }
 
 fn script(target: &FtpTarget, interpreter: &str, name: &str) -> Command {
     let mut command = target.command(interpreter);
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/ftp_scripts").join(name));
+    command
+}
+
+fn php(target: &FtpTarget, name: &str) -> Command {
+    let mut command = script(target, "php", name);
+    command.env("OPENSSL_CONF", openssl_settings(target));
     command
 }
 
