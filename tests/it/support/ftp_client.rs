@@ -77,6 +77,8 @@ pub struct FtpTarget {
     authority: PathBuf,
     /// Uploads of hundreds of MiB need more.
     pub deadline: Duration,
+    /// rclone with one control connection instead of several.
+    pub one_connection: bool,
     home: TestDir,
 }
 
@@ -173,6 +175,7 @@ impl FtpTarget {
             link,
             authority: gateway.tls_authority(),
             deadline: Duration::from_secs(120),
+            one_connection: false,
             home: TestDir::new(),
         }
     }

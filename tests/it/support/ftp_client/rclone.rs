@@ -25,6 +25,9 @@ fn rclone(target: &FtpTarget) -> Command {
     command.args(["--ftp-host", HOST, "--ftp-port", &target.port.to_string(), "--ftp-user", &target.login]);
     let obscured = run(target.command("rclone").args(["obscure", &target.password]), Duration::from_secs(30));
     command.args(["--ftp-pass", obscured.stdout.trim()]);
+    if target.one_connection {
+        command.args(["--ftp-concurrency", "1", "--transfers", "1", "--checkers", "1"]);
+    }
     command.arg(match target.link.mode {
         FtpMode::Implicit => "--ftp-tls",
         FtpMode::Explicit => "--ftp-explicit-tls",
