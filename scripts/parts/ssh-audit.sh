@@ -1,17 +1,10 @@
 # ssh-audit on the default configuration: no failure, and no warning but the two that docs/PROTOCOL.md explains.
-tools=target/tools/ssh-audit
-[[ -x $tools/bin/ssh-audit ]] || { python3 -m venv "$tools" && "$tools/bin/pip" install --quiet ssh-audit; }
-cargo build --locked --quiet
-folder=$(mktemp -d)
-target/debug/lucca-gateway try --sftp 127.0.0.1:0 --api 127.0.0.1:0 --internal 127.0.0.1:0 \
-    --json "$folder/try.json" >"$folder/log" 2>&1 &
-gateway=$!
-trap 'kill "$gateway"; rm -rf "$folder"' EXIT
-for _ in {1..300}; do [[ -s $folder/try.json ]] && break; sleep 0.1; done
-port=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["sftp"]["port"])' "$folder/try.json")
+source scripts/gateway.sh
+ssh_audit=$(python_tool ssh-audit)
+start_gateway
 # It ends with 2 for warnings, 3 for failures; which they are is looked at below.
-"$tools/bin/ssh-audit" --skip-rate-test -j -p "$port" 127.0.0.1 >"$folder/audit.json" || [[ $? -le 3 ]]
-python3 - "$folder/audit.json" <<'END'
+"$ssh_audit" --skip-rate-test -j -p "$(told sftp port)" 127.0.0.1 >"$folder/audit.json" || [[ $? -le 3 ]]
+/usr/bin/python3 - "$folder/audit.json" <<'END'
 import json, sys
 
 audit = json.load(open(sys.argv[1]))

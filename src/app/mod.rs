@@ -1,7 +1,7 @@
 //! The composition root: builds the whole from its parts, starts it, stops it.
 //!
-//! [`App::start`] locks the data, opens what is kept, puts right what a crash left, binds every listener, and only then
-//! serves. The [`RunningApp`] that it yields knows where it listens; [`RunningApp::run`] keeps it until a signal, and
+//! [`App::start`] binds every listener, locks the data, opens what is kept, puts right what a crash left, and only then
+//! serves ([`App::open`] and [`App::serve`] are its halves, for who has something to do in between). The [`RunningApp`] that it yields knows where it listens; [`RunningApp::run`] keeps it until a signal, and
 //! [`RunningApp::stop`] ends it politely. Tests run the same thing in their own process, on ports the kernel chooses.
 
 mod data_lock;
@@ -11,6 +11,8 @@ mod listeners;
 mod maintenance;
 mod readiness;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -43,28 +45,39 @@ use maintenance::Maintenance;
 use readiness::GatewayReadiness;
 use supervisor::Supervisor;
 
-/// The gateway, not yet running.
-pub struct App;
+/// A gateway whose data is open and whose listeners are bound, but which serves nobody yet: connections wait in the kernel.
+#[must_use = "nothing is served until `serve`"]
+pub struct App {
+    config: Config,
+    listeners: Listeners,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    ftp_tls: Arc<net::TlsSessions>,
+    management: Arc<Management>,
+    metrics: Metrics,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    kept: Kept,
+}
 
 impl App {
     /// Starts everything that the configuration says. When it yields, all listeners are served.
     pub async fn start(config: Config) -> Result<RunningApp, StartError> {
         let listeners = Listeners::bind(&config)?;
-        Self::start_on(config, listeners).await
+        Ok(Self::open(config, listeners).await?.serve())
     }
 
-    /// Starts on listeners that are bound already.
-    pub async fn start_on(config: Config, listeners: Listeners) -> Result<RunningApp, StartError> {
-        Self::start_with(config, listeners, Arc::new(SystemClock), Arc::new(OsRandom)).await
+    /// Opens what is kept, for listeners that are bound already.
+    pub async fn open(config: Config, listeners: Listeners) -> Result<Self, StartError> {
+        Self::open_with(config, listeners, Arc::new(SystemClock), Arc::new(OsRandom)).await
     }
 
-    /// Starts with a clock and a source of randomness of the caller's own.
-    pub async fn start_with(
+    /// Opens what is kept, with a clock and a source of randomness of the caller's own.
+    pub async fn open_with(
         config: Config,
         listeners: Listeners,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
-    ) -> Result<RunningApp, StartError> {
+    ) -> Result<Self, StartError> {
         let metrics = Metrics::default();
         let Prepared { lock, host_keys, tls, ftp_tls } = prepare(&config, clock.now(), random.clone()).await?;
         let store = Store::open(&config.database).await?;
@@ -106,16 +119,31 @@ impl App {
             random: random.clone(),
         });
         let readiness = GatewayReadiness::new(store.clone(), storage.clone());
-        let addresses = listeners.addresses();
+        let kept = Kept { store, storage, access, registry, host_keys: Arc::new(host_keys), readiness, lock };
+        Ok(Self { config, listeners, tls, ftp_tls, management, metrics, clock, random, kept })
+    }
 
+    /// What operators may do, also before anyone is served.
+    pub fn management(&self) -> &Arc<Management> {
+        &self.management
+    }
+
+    /// The database, for what the command line does with it alone.
+    pub fn store(&self) -> &Store {
+        &self.kept.store
+    }
+
+    /// Serves every listener.
+    pub fn serve(self) -> RunningApp {
+        let Self { config, listeners, tls, ftp_tls, management, metrics, clock, random, kept } = self;
+        let addresses = listeners.addresses();
         let supervisor = Supervisor::default();
         let (stop, end) = (CancellationToken::new(), CancellationToken::new());
-        let host_keys = Arc::new(host_keys);
         let sftp_parts = SftpParts {
             settings: config.sftp.clone(),
-            access: access.clone(),
-            registry: registry.clone(),
-            host_keys: host_keys.clone(),
+            access: kept.access.clone(),
+            registry: kept.registry.clone(),
+            host_keys: kept.host_keys.clone(),
             metrics: metrics.clone(),
             clock: clock.clone(),
             sign_in_timeout: config.access.sign_in_timeout,
@@ -128,7 +156,7 @@ impl App {
         }
         let ftp_parts = FtpParts {
             settings: config.ftp.clone(),
-            access,
+            access: kept.access.clone(),
             tls: ftp_tls.clone(),
             ports: ftp::Ports::new(config.ftp.passive_ports, random.clone()),
             metrics: metrics.clone(),
@@ -145,23 +173,30 @@ impl App {
         }
         supervisor.watch("the watch over certificates", &end, ftp_tls.watch(end.clone()));
         info!(address = %addresses.api, tls = tls.is_some(), "Serving the management API on {}", addresses.api);
-        let serving = http::serve_api(listeners.api, tls, management.clone(), metrics.clone(), stop.clone());
-        supervisor.watch("the API's listener", &stop, serving);
+        let answered = CancellationToken::new();
+        let (last, serving) = (
+            answered.clone().drop_guard(),
+            http::serve_api(listeners.api, tls, management.clone(), metrics.clone(), stop.clone()),
+        );
+        supervisor.watch("the API's listener", &stop, async move {
+            let _last = last;
+            serving.await;
+        });
         // Health is told until the very end: a load balancer has to see that the gateway drains.
         info!(address = %addresses.internal, "Serving health and metrics on {}", addresses.internal);
-        let serving = http::serve_internal(listeners.internal, readiness.clone(), metrics, end.clone());
+        let serving = http::serve_internal(listeners.internal, kept.readiness.clone(), metrics, end.clone());
         supervisor.watch("the internal listener", &end, serving);
+        let (storage, until) = (kept.storage.clone(), end.clone());
+        supervisor.watch("the recorder of publications", &end, async move { storage.keep_recording(until).await });
         let maintenance = Maintenance {
-            store: store.clone(),
-            storage: storage.clone(),
+            store: kept.store.clone(),
+            storage: kept.storage.clone(),
             management: management.clone(),
             history: config.history,
             clock,
         };
         supervisor.watch("maintenance", &end, maintenance.repeat(config.storage.sweep_every, end.clone()));
-
-        let kept = Kept { store, storage, ledger, registry, host_keys, readiness, lock };
-        Ok(RunningApp::new(addresses, management, kept, supervisor, stop, end, config.shutdown))
+        RunningApp { addresses, management, kept, supervisor, stop, end, answered, shutdown: config.shutdown }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc::error::SendTimeoutError;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::rows;
@@ -36,6 +36,8 @@ pub struct StoreLedger {
     queue: mpsc::Sender<Entry>,
     room_for_notes: Arc<Semaphore>,
     dropped_notes: Arc<AtomicU64>,
+    /// Told of every entry that somebody waits for.
+    hurry: Arc<Notify>,
     metrics: Metrics,
 }
 
@@ -50,18 +52,10 @@ impl StoreLedger {
     fn new(store: Store, metrics: Metrics) -> (Arc<Self>, Writer) {
         let (queue, entries) = mpsc::channel(QUEUE);
         let dropped_notes = Arc::new(AtomicU64::new(0));
-        let writer = Writer::new(store, entries, Arc::clone(&dropped_notes));
+        let hurry = Arc::new(Notify::new());
+        let writer = Writer::new(store, entries, Arc::clone(&hurry), Arc::clone(&dropped_notes));
         let room_for_notes = Arc::new(Semaphore::new(NOTES));
-        (Arc::new(Self { queue, room_for_notes, dropped_notes, metrics }), writer)
-    }
-
-    /// Writes what waits; for shutdown.
-    pub async fn flush(&self) {
-        let (done, written) = oneshot::channel();
-        let flushed = async { self.queue.send(Entry::Flush { done }).await.is_ok() && written.await.is_ok() };
-        if !timeout(WRITTEN_TIMEOUT, flushed).await.unwrap_or(false) {
-            tracing::error!("The last transfers could not be written down: the database does not answer");
-        }
+        (Arc::new(Self { queue, room_for_notes, dropped_notes, hurry, metrics }), writer)
     }
 
     async fn publish(&self, publication: Publication) -> Result<(), LedgerError> {
@@ -69,22 +63,37 @@ impl StoreLedger {
         let (done, written) = oneshot::channel();
         let told = transfer.clone();
         let entry = Entry::Publication { transfer, event, done };
-        match self.queue.send_timeout(entry, ROOM_TIMEOUT).await {
-            Ok(()) => {}
-            Err(SendTimeoutError::Timeout(_)) => {
-                return Err(LedgerError(String::from("too many publications wait to be recorded")));
-            }
-            Err(SendTimeoutError::Closed(_)) => return Err(LedgerError(String::from("the ledger has stopped"))),
-        }
+        self.hand_in(entry).await?;
         match timeout(WRITTEN_TIMEOUT, written).await {
             Ok(Ok(outcome)) => outcome.inspect(|()| tell(&told, &self.metrics)),
             Ok(Err(_)) => Err(LedgerError(String::from("the ledger has stopped"))),
             Err(_) => Err(LedgerError(String::from("recording takes too long"))),
         }
     }
+
+    /// Hands in what somebody waits for.
+    async fn hand_in(&self, entry: Entry) -> Result<(), LedgerError> {
+        let sent = self.queue.send_timeout(entry, ROOM_TIMEOUT).await;
+        self.hurry.notify_one();
+        sent.map_err(|error| match error {
+            SendTimeoutError::Timeout(_) => LedgerError(String::from("too many publications wait to be recorded")),
+            SendTimeoutError::Closed(_) => LedgerError(String::from("the ledger has stopped")),
+        })
+    }
 }
 
 impl Ledger for StoreLedger {
+    fn flush(&self) -> BoxFuture<'_, ()> {
+        let (done, written) = oneshot::channel();
+        async move {
+            let flushed = async { self.hand_in(Entry::Flush { done }).await.is_ok() && written.await.is_ok() };
+            if !timeout(WRITTEN_TIMEOUT, flushed).await.unwrap_or(false) {
+                tracing::error!("Some transfers are not written down yet: the database does not answer");
+            }
+        }
+        .boxed()
+    }
+
     fn published(&self, publication: Publication) -> BoxFuture<'_, Result<(), LedgerError>> {
         self.publish(publication).boxed()
     }

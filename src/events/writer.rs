@@ -1,19 +1,23 @@
 //! The one task that writes: everything that waits, up to a bound, in one transaction.
 //!
 //! A commit waits for the disk, whatever it holds; so while one is under way others queue up, and the next commit takes
-//! them all. Many uploads at a time cost few commits, and a single one waits for nobody.
+//! them all. What nobody waits for is gathered for a moment: a client that takes a thousand small files, one after the
+//! other, is not worth a thousand commits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::timeout;
 
 use crate::store::{EventRow, Store, StoreError, TransferRow};
 use crate::vfs::LedgerError;
 
 /// The most entries of one transaction: it holds up every other writer.
 const BATCH: usize = 256;
+/// How long notes alone wait for more. A full queue of them drops what comes: this is short enough for 20,000 a second.
+const GATHERING: Duration = Duration::from_millis(50);
 /// The time between two warnings of lost notes.
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
@@ -31,6 +35,8 @@ pub(super) enum Entry {
 pub(super) struct Writer {
     store: Store,
     entries: mpsc::Receiver<Entry>,
+    /// Something came that is waited for.
+    hurry: Arc<Notify>,
     /// Notes that found no room.
     dropped_notes: Arc<AtomicU64>,
     /// Notes that the database did not take, and why, since the last warning.
@@ -40,13 +46,21 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(store: Store, entries: mpsc::Receiver<Entry>, dropped_notes: Arc<AtomicU64>) -> Self {
-        Self { store, entries, dropped_notes, failed_notes: 0, failure: None, last_warning: None }
+    pub(super) fn new(
+        store: Store,
+        entries: mpsc::Receiver<Entry>,
+        hurry: Arc<Notify>,
+        dropped_notes: Arc<AtomicU64>,
+    ) -> Self {
+        Self { store, entries, hurry, dropped_notes, failed_notes: 0, failure: None, last_warning: None }
     }
 
     pub(super) async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
         while self.entries.recv_many(&mut batch, BATCH).await > 0 {
+            if batch.len() < BATCH && batch.iter().all(|entry| matches!(entry, Entry::Note { .. })) {
+                self.gather(&mut batch).await;
+            }
             match write(&self.store, &batch).await {
                 Ok(()) => batch.drain(..).for_each(|entry| answer(entry, Ok(()))),
                 Err(error) => self.write_one_by_one(&mut batch, error).await,
@@ -56,6 +70,19 @@ impl Writer {
             }
         }
         self.warn_of_lost_notes();
+    }
+
+    /// Waits for more, unless somebody waits for the writer.
+    async fn gather(&mut self, batch: &mut Vec<Entry>) {
+        if !self.entries.is_closed() {
+            // Woken by the clock and not by every note: that would cost more than writing it.
+            let _ = timeout(GATHERING, self.hurry.notified()).await;
+        }
+        while batch.len() < BATCH
+            && let Ok(entry) = self.entries.try_recv()
+        {
+            batch.push(entry);
+        }
     }
 
     /// After a transaction that failed: each entry in one of its own, so that a bad one fails alone. When the database

@@ -3,6 +3,10 @@
 //! It outlives the account: after a removal it is still told, for as long as the configuration keeps it, to operators
 //! who see every instance.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 use crate::access::RefusalReason;
 use crate::domain::{
     AccountId, ConnectionType, SessionId, Timestamp, TransferDirection, TransferId, TransferResult, VirtualPath,
@@ -11,6 +15,9 @@ use crate::store::{GRANTED, SignInAttempt, SignInFilter, TransferFilter, Transfe
 
 use super::accounts::NO_SUCH as NO_SUCH_ACCOUNT;
 use super::{Management, ManagementError, Operator, Page, PageRequest};
+
+/// How long the list of transfers waits for those that are just being recorded.
+const SETTLING: Duration = Duration::from_secs(2);
 
 /// Which transfers to list; what is `None` does not matter.
 #[derive(Debug, Clone, Copy, Default)]
@@ -134,6 +141,8 @@ impl Management {
         let page = page.checked()?;
         let is_there = self.has_history_for(operator, account).await?;
         let TransferSearch { direction, outcome, since } = search;
+        // Whoever just saw a file arrive finds it here too. When the ledger is slow, what there is has to do.
+        let _ = timeout(SETTLING, self.storage.settle()).await;
         let filter = TransferFilter { direction, outcome, since };
         let found = self.store.read().await?.transfers().of_account(account, &filter, &page).await?;
         if !is_there && found.items.is_empty() && page.after.is_none() {

@@ -14,7 +14,7 @@ use crate::access::{Needed, RefusalReason};
 use crate::domain::{LoginName, PublicKey, Secret, Timestamp, VirtualPath};
 use crate::sessions::{EndReason, Session};
 use crate::vfs::{
-    CutReason, Entry, Listing, Metadata, ReadFile, Replace, SessionTree, Space, Upload, VfsError, WriteOptions,
+    CutReason, Entry, Listing, Metadata, Pace, ReadFile, Replace, SessionTree, Space, Upload, VfsError, WriteOptions,
 };
 
 /// Where a connection signs in.
@@ -81,6 +81,8 @@ pub(super) trait Tree: Clone + Send + Sync + 'static {
     type Entries: Entries;
 
     fn home(&self) -> VirtualPath;
+    /// Where small work on open files is done.
+    fn pace(&self) -> Arc<Pace>;
     fn stat(&self, path: &VirtualPath) -> impl Future<Output = Result<Metadata, VfsError>> + Send;
     fn list(&self, path: &VirtualPath) -> impl Future<Output = Result<Self::Entries, VfsError>> + Send;
     fn open_read(&self, path: &VirtualPath) -> impl Future<Output = Result<Self::Reader, VfsError>> + Send;
@@ -169,6 +171,9 @@ impl Tree for SessionTree {
 
     fn home(&self) -> VirtualPath {
         SessionTree::home(self)
+    }
+    fn pace(&self) -> Arc<Pace> {
+        SessionTree::pace(self)
     }
     async fn stat(&self, path: &VirtualPath) -> Result<Metadata, VfsError> {
         SessionTree::stat(self, path).await

@@ -10,6 +10,7 @@ use super::budget::Budget;
 use super::handles::OpenFile;
 use super::packet::{Packet, Request};
 use super::replies::Replies;
+use super::spares::Spares;
 use super::status::Status;
 
 /// A read or write, with its file; `None`: the handle is not open.
@@ -37,6 +38,19 @@ pub(super) struct Done<T: Tree> {
 }
 
 impl<T: Tree> Batch<T> {
+    /// How much it moves at most.
+    pub(super) fn bytes(&self) -> usize {
+        let of_job = |job: &Job<T>| match &job.packet.request {
+            Request::Write { data, .. } => data.len(),
+            Request::Read { offset, length, .. } => {
+                let length = usize::try_from(*length).map_or(self.longest_read, |length| length.min(self.longest_read));
+                job.file.as_ref().map_or(0, |file| file.most(*offset, length))
+            }
+            _ => 0,
+        };
+        self.jobs.iter().map(of_job).sum()
+    }
+
     /// Blocking.
     pub(super) fn run(self) -> Done<T> {
         let Self { mut jobs, room, longest_read, budget, channel } = self;
@@ -53,7 +67,7 @@ impl<T: Tree> Batch<T> {
                 break;
             }
             let cost = job.packet.cost();
-            done.serve(job, longest_read);
+            done.serve(job, longest_read, &budget.spares);
             // At once, and not at the end of the batch: the connection may be waiting for it.
             budget.free(channel, cost);
         }
@@ -63,7 +77,7 @@ impl<T: Tree> Batch<T> {
 }
 
 impl<T: Tree> Done<T> {
-    fn serve(&mut self, job: Job<T>, longest_read: usize) {
+    fn serve(&mut self, job: Job<T>, longest_read: usize, spares: &Spares) {
         let id = job.packet.id;
         let Some(file) = job.file else {
             self.replies.status(id, &Status::invalid_handle());
@@ -82,10 +96,14 @@ impl<T: Tree> Done<T> {
                     Err(error) => Err(error),
                 }
             }
-            Request::Write { offset, data, .. } => file.write_at(offset, &data).map(|()| {
-                self.bytes_in += data.len() as u64;
-                Some(Status::ok())
-            }),
+            Request::Write { offset, data, .. } => {
+                let (written, length) = (file.write_at(offset, &data), data.len());
+                spares.give(data);
+                written.map(|()| {
+                    self.bytes_in += length as u64;
+                    Some(Status::ok())
+                })
+            }
             _ => Ok(Some(Status::unsupported("not about data"))),
         };
         match outcome {

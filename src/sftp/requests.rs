@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::vfs::{Entry, Metadata, Replace, VfsError, WriteOptions};
+use crate::vfs::{Entry, Metadata, Replace, VfsError, Work, WriteOptions};
 
 use super::attributes::{self, Wanted};
 use super::below::{Entries, Reader, Tree, Writer};
@@ -134,7 +134,10 @@ impl<T: Tree> Worker<T> {
     async fn close(&mut self, handle: HandleId) -> Result<(), Failed> {
         match self.handles.remove(handle).ok_or_else(Status::invalid_handle)? {
             Open::File { file: OpenFile::Read(file), .. } => close_read(file, None),
-            Open::File { file: OpenFile::Write { file, .. }, .. } => file.publish().await?,
+            Open::File { file: OpenFile::Write { file, .. }, .. } => {
+                self.channel.budget.spares.clear();
+                file.publish().await?;
+            }
             Open::Folder { .. } => {}
         }
         Ok(())
@@ -236,7 +239,7 @@ impl<T: Tree> Worker<T> {
 
 /// What an open file is now.
 async fn metadata_of<T: Tree>(channel: &super::subsystem::Channel<T>, file: OpenFile<T>) -> Result<Metadata, Failed> {
-    let metadata = channel.blocking(move || match file {
+    let metadata = channel.small(Work::Look, move || match file {
         OpenFile::Read(file) => file.metadata(),
         OpenFile::Write { file, .. } => file.metadata(),
     });

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
 use crate::domain::{Clock, NameEncoding, VirtualPath};
+use crate::vfs::Work;
 
 use super::below::{Presence, Tree};
 use super::budget::{Budget, Overwhelmed};
@@ -35,6 +36,9 @@ pub(super) const LONGEST_READ: usize = 255 * 1024;
 const BATCH_REQUESTS: usize = 256;
 /// How many bytes of writes one hop takes along.
 const BATCH_BYTES: usize = 2 * 1024 * 1024;
+
+/// Up to this many bytes a batch is small work. Larger ones go on while the connection decrypts what comes next.
+const SMALL_BATCH: usize = 128 * 1024;
 
 /// What the channels of one connection share, and one channel's own.
 pub(super) struct Channel<T> {
@@ -89,10 +93,21 @@ impl<T: Tree> Channel<T> {
         &self,
         work: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R, Status> {
-        tokio::task::spawn_blocking(work).await.map_err(|problem| {
-            error!(login = %self.presence.login(), %problem, "A storage operation ended unexpectedly");
-            Status::failure("the operation failed")
-        })
+        tokio::task::spawn_blocking(work).await.map_err(|problem| self.unexpected(&problem))
+    }
+
+    /// Does blocking work that is small: on a thread for it, or in place while the disk is prompt.
+    pub(super) async fn small<R: Send + 'static>(
+        &self,
+        kind: Work,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, Status> {
+        self.tree.pace().run(kind, work).await.map_err(|problem| self.unexpected(&problem))
+    }
+
+    fn unexpected(&self, problem: &tokio::task::JoinError) -> Status {
+        error!(login = %self.presence.login(), %problem, "A storage operation ended unexpectedly");
+        Status::failure("the operation failed")
     }
 }
 
@@ -135,7 +150,7 @@ impl Feed {
     /// Takes data of the channel, waiting for room in the budget.
     pub(super) async fn take(&mut self, mut data: &[u8], channel: u32, budget: &Budget) -> Result<(), Overwhelmed> {
         while !data.is_empty() && !self.broken {
-            let incoming = match self.frames.next(&mut data) {
+            let incoming = match self.frames.next(&mut data, &budget.spares) {
                 Ok(None) => break,
                 Ok(Some(packet)) => self.read(packet).unwrap_or_else(Incoming::Broken),
                 Err(length) => Incoming::Broken(length.into()),
@@ -292,7 +307,12 @@ impl<T: Tree> Worker<T> {
             budget: Arc::clone(&self.channel.budget),
             channel: self.channel.number,
         };
-        let Ok(done) = self.channel.blocking(|| batch.run()).await else { return Err(Stop::Gone) };
+        let done = if batch.bytes() <= SMALL_BATCH {
+            self.channel.small(Work::Data, || batch.run()).await
+        } else {
+            self.channel.blocking(|| batch.run()).await
+        };
+        let Ok(done) = done else { return Err(Stop::Gone) };
         for problem in done.problems {
             self.log(&problem);
         }

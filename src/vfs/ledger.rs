@@ -58,4 +58,7 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Notes a transfer; never waits, may be lost in a crash.
     fn noted(&self, note: TransferNote);
+
+    /// Resolves when everything that was handed in before is written, or cannot be.
+    fn flush(&self) -> BoxFuture<'_, ()>;
 }

@@ -7,10 +7,12 @@
 //!
 //! Both are a `view` that asks the `mount_table` where a path lies, the table in `operation` which right is needed, the
 //! index in `uploads` what is unfinished there, and a `backend` for the rest. `opening`, `upload` and `publisher` are
-//! the three acts of a file's arrival; `sidecar` is what a crash leaves to `recovery`.
+//! the three acts of a file's arrival; `sidecar` is what a crash leaves to `recovery`; `departures` keeps files out of
+//! folders that operators take away.
 
 mod actor;
 mod backend;
+mod departures;
 mod error;
 mod file;
 mod folders;
@@ -21,8 +23,10 @@ mod mount_table;
 mod opening;
 mod operation;
 mod operator_tree;
+mod pace;
 mod places;
 mod publisher;
+mod records;
 mod recovery;
 mod session_tree;
 mod sidecar;
@@ -34,12 +38,14 @@ mod uploads;
 mod view;
 
 pub use actor::Actor;
+pub use departures::Departure;
 pub use error::VfsError;
 pub use file::ReadFile;
 pub use ledger::{Ledger, LedgerError, Publication, TransferNote, TransferOutcome};
 pub use listing::{Entry, Listing};
 pub use metadata::{FileKind, Metadata, Space};
 pub use operator_tree::OperatorTree;
+pub use pace::{Pace, Work};
 pub use session_tree::{Replace, SessionTree, TreeOwner};
 pub use storage::{Recovery, Storage, Sweep};
 pub use upload::{CutReason, Published, Upload, WriteOptions};

@@ -3,68 +3,44 @@
 //! 1. the data is synced, and so is its name in staging,
 //! 2. a durable *intent* says what is about to happen,
 //! 3. the staged file is renamed into place,
-//! 4. the target's folder is synced,
-//! 5. the ledger records it,
+//! 4. the folders on both sides of the rename are synced, and the client is told,
+//! 5. the ledger records it, together with others ([`super::recording`]),
 //! 6. the intent goes.
+//!
+//! The client does not wait for the record: from 4 on no crash can take the file, and none the record, for which the
+//! intent vouches. A database that is slow or away delays what is known of a file, and not the file.
 //!
 //! A crash before 3 leaves staged data with an intent: rolled back to an incomplete upload. A crash after 3 leaves an
 //! intent whose data has left staging: the file is in place, so it is recorded (again: records are idempotent by id). That
 //! conclusion is why the name in staging must last before there is an intent: else a loss of power could take the name
 //! and leave the intent, and a file would be recorded that never was.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use crate::domain::{AccountId, EventId, UploadId};
+use crate::domain::EventId;
 
 use super::backend::Stat;
 use super::ledger::{LedgerError, Publication};
 use super::operation::Operation;
 use super::places::DiskPath;
 use super::sidecar::{Intent, Line};
-use super::storage::{Core, blocking};
 use super::upload::{Inner, Published};
 use super::uploads::JustUploaded;
 use super::{Replace, VfsError};
 
-/// How long a record may take. Past it the client is told that it failed; the record is tried again later.
-const RECORD_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Publishes an upload that is claimed for it. Runs in a task of its own.
-pub(super) async fn publish(upload: Arc<Inner>) -> Result<Published, VfsError> {
-    let placing = Arc::clone(&upload);
-    let publication = blocking(move || placing.place_or_cut()).await?;
-    let published = Published { bytes: publication.bytes, transfer: publication.transfer, event: publication.event };
-    let id = upload.staged.id;
-    if let Err(error) = record(&upload.view.core, publication).await {
-        tracing::error!(upload = %id, %error, "A published file is not recorded yet; the next sweep tries again");
-        return Err(VfsError::Ledger(error));
-    }
-    blocking(move || {
-        drop_intent(&upload.view.core, upload.staged.account, id);
-        Ok(())
-    })
-    .await?;
-    Ok(published)
-}
-
-/// Records a publication within a bounded time.
-pub(super) async fn record(core: &Core, publication: Publication) -> Result<(), LedgerError> {
-    match tokio::time::timeout(RECORD_TIMEOUT, core.ledger.published(publication)).await {
-        Ok(result) => result,
-        Err(_) => Err(LedgerError(String::from("the record took too long"))),
-    }
-}
+/// How many publications wait for their record at most. With more the database has been away for long, and whoever
+/// uploads is told so rather than left with files that nobody hears of.
+const WAITING_MOST: usize = 4_096;
 
 impl Inner {
-    /// Steps 1 to 4. What fails before the file is visible leaves an incomplete upload; after, a publication to record.
-    fn place_or_cut(&self) -> Result<Publication, VfsError> {
+    /// Blocking: steps 1 to 4. What fails before the file is visible leaves an incomplete upload; after, a publication
+    /// to record.
+    pub(super) fn publish(&self) -> Result<Published, VfsError> {
         self.close();
         let core = &self.view.core;
         let target = self.view.disk(&self.staged.path);
         let placed = self.prepare().and_then(|(intent, stat)| {
             self.check_target(&intent)?;
             let staged = DiskPath::staged(self.staged.account, self.staged.id);
+            let _stay = self.view.arrival.stay(&[&self.staged.path])?;
             let replaced = core.backend.publish(&staged, &target, self.replace)?;
             Ok((Publication { replaced, ..intent.publication() }, stat))
         });
@@ -78,16 +54,26 @@ impl Inner {
             }
         };
         // From here on the file is visible, so it is recorded, come what may.
-        core.uploads.pend(self.staged.id, publication.clone());
+        let published =
+            Published { bytes: publication.bytes, transfer: publication.transfer, event: publication.event };
+        core.uploads.pend(self.staged.id, publication);
         self.leave_published(stat);
         core.backend.sync_folder(&target.parent())?;
-        Ok(publication)
+        // Had the old name come back, and the new one been renamed meanwhile, the next start would take it for a
+        // publication that never happened.
+        core.backend.sync_folder(&DiskPath::staging_of(self.staged.account))?;
+        core.uploads.lasts(self.staged.id);
+        core.published.notify_one();
+        Ok(published)
     }
 
     /// Steps 1 and 2.
     fn prepare(&self) -> Result<(Intent, Stat), VfsError> {
         self.check_writes()?;
         let (core, staged) = (&self.view.core, &self.staged);
+        if core.uploads.count_pending() >= WAITING_MOST {
+            return Err(VfsError::Ledger(LedgerError(String::from("too many publications wait to be recorded"))));
+        }
         let times = *staged.times();
         if !times.is_empty() {
             staged.file.set_times(times)?;
@@ -152,13 +138,4 @@ impl Inner {
         }
         core.uploads.forget(staged.id);
     }
-}
-
-/// Blocking. Step 6: the record is made. The data left staging long ago; should the sidecar stay, the next start
-/// records the same ids once more.
-pub(super) fn drop_intent(core: &Core, account: AccountId, upload: UploadId) {
-    if let Err(error) = core.backend.remove_file(&DiskPath::sidecar(account, upload)) {
-        tracing::warn!(%upload, %error, "Could not remove the intent of a recorded publication");
-    }
-    core.uploads.recorded(upload);
 }

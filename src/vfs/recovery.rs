@@ -8,9 +8,8 @@ use crate::domain::{AccountId, Timestamp, UploadId};
 
 use super::VfsError;
 use super::backend::Backend;
-use super::ledger::Publication;
 use super::places::{DiskPath, trashed_at};
-use super::publisher::{drop_intent, record};
+use super::records::record_pending;
 use super::sidecar::{Intent, Line, Sidecar, staging_name};
 use super::storage::{Core, PROBE, Recovery, Sweep, blocking};
 use super::uploads::{cut_at, expiry};
@@ -30,7 +29,9 @@ struct Found {
 pub(super) async fn recover(core: &Arc<Core>) -> Result<Recovery, VfsError> {
     let scanned = Arc::clone(core);
     let mut recovery = blocking(move || scanned.rebuild()).await?;
-    recovery.rolled_forward = record_pending(core).await?;
+    let recorded = record_pending(core).await;
+    recorded.tell();
+    recovery.rolled_forward = recorded.done;
     tracing::info!(
         rolled_forward = recovery.rolled_forward,
         rolled_back = recovery.rolled_back,
@@ -42,49 +43,12 @@ pub(super) async fn recover(core: &Arc<Core>) -> Result<Recovery, VfsError> {
 
 /// Removes what is past its term and what nothing knows.
 pub(super) async fn sweep(core: &Arc<Core>) -> Result<Sweep, VfsError> {
-    record_pending(core).await?;
+    record_pending(core).await.tell();
     let swept = Arc::clone(core);
     blocking(move || swept.sweep()).await
 }
 
-/// Records what is in place and not recorded; answers how many it was. What fails stays for the next time.
-async fn record_pending(core: &Arc<Core>) -> Result<usize, VfsError> {
-    let mut recorded = 0;
-    for (upload, publication) in core.uploads.pending() {
-        let account = publication.account;
-        let synced = Arc::clone(core);
-        let ready = blocking(move || synced.make_last(&publication).map(|()| publication)).await;
-        let result = match ready {
-            Ok(publication) => record(core, publication).await.map_err(VfsError::Ledger),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = result {
-            let error = &error as &dyn std::error::Error;
-            tracing::error!(%upload, error, "A published file could not be recorded; the next sweep tries again");
-            continue;
-        }
-        let done = Arc::clone(core);
-        blocking(move || {
-            drop_intent(&done, account, upload);
-            Ok(())
-        })
-        .await?;
-        recorded += 1;
-    }
-    Ok(recorded)
-}
-
 impl Core {
-    /// A file that is to be recorded must outlive a loss of power, and the crash may have come before that was sure.
-    fn make_last(&self, publication: &Publication) -> Result<(), VfsError> {
-        let place = DiskPath::of(publication.instance, publication.account, &publication.path);
-        match self.backend.sync_folder(&place.parent()) {
-            // Its folder was taken away since: it was published all the same.
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
-        }
-    }
-
     fn rebuild(&self) -> Result<Recovery, VfsError> {
         let mut recovery = Recovery::default();
         // What a killed gateway did and did not sync is seen now, and what is built on it must not outlast it.
@@ -186,8 +150,11 @@ impl Core {
         }
         for entry in names_in(self.backend.as_ref(), &DiskPath::trash())? {
             if trashed_at(&entry).is_some_and(|at| at <= expiry(now, self.settings.trash)) {
-                self.backend.remove_tree(&DiskPath::trash().child(&entry))?;
-                sweep.trash += 1;
+                match self.backend.remove_tree(&DiskPath::trash().child(&entry)) {
+                    Ok(()) => sweep.trash += 1,
+                    // The others' terms are over all the same.
+                    Err(error) => tracing::error!(entry, %error, "An entry of the trash cannot be removed: {error}"),
+                }
             }
         }
         Ok(sweep)

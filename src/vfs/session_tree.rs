@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crate::domain::{AccountId, InstanceId, RemoteFolder, Timestamp, VirtualPath};
 
 use super::backend::Times;
-use super::storage::blocking;
+use super::storage::{blocking, small};
 use super::view::View;
-use super::{Actor, Listing, Metadata, ReadFile, Space, Storage, Upload, VfsError, WriteOptions};
+use super::{Actor, Listing, Metadata, Pace, ReadFile, Space, Storage, Upload, VfsError, Work, WriteOptions};
 
 /// Whose files a tree shows.
 #[derive(Debug, Clone)]
@@ -24,7 +24,8 @@ pub enum Replace {
     Allow,
 }
 
-/// One login's view. Cheap to clone. Every operation is one hop to a blocking thread.
+/// One login's view. Cheap to clone. Every operation is one piece of work for the disk: on a blocking thread or, when it
+/// only looks and the disk is prompt, in place ([`Pace`]).
 #[derive(Clone)]
 pub struct SessionTree {
     view: Arc<View>,
@@ -45,25 +46,30 @@ impl SessionTree {
     /// Needs list or read. In a folder where nothing is seen: the login's own unfinished and recent uploads.
     pub async fn stat(&self, path: &VirtualPath) -> Result<Metadata, VfsError> {
         let path = path.clone();
-        self.blocking(move |view| view.stat(&path)).await
+        self.look(move |view| view.stat(&path)).await
     }
 
     /// Needs list.
     pub async fn list(&self, path: &VirtualPath) -> Result<Listing, VfsError> {
         let path = path.clone();
-        self.blocking(move |view| view.list(&path)).await
+        self.look(move |view| view.list(&path)).await
     }
 
     /// Needs read. `Busy` while an upload to this name is unfinished.
     pub async fn open_read(&self, path: &VirtualPath) -> Result<ReadFile, VfsError> {
         let path = path.clone();
-        self.blocking(move |view| view.open_read(&path)).await
+        self.look(move |view| view.open_read(&path)).await
     }
 
     /// Needs write for a name that is free, overwrite for one that is not.
     pub async fn open_write(&self, path: &VirtualPath, options: WriteOptions) -> Result<Upload, VfsError> {
         let path = path.clone();
-        self.blocking(move |view| view.open_write(&path, options)).await
+        // Without truncation a whole file is copied, which may take long.
+        if options.truncate {
+            self.look(move |view| view.open_write(&path, options)).await
+        } else {
+            self.blocking(move |view| view.open_write(&path, options)).await
+        }
     }
 
     /// Needs make folder. Durable when it resolves.
@@ -113,6 +119,19 @@ impl SessionTree {
     pub async fn space(&self, path: &VirtualPath) -> Result<Space, VfsError> {
         let path = path.clone();
         self.blocking(move |view| view.space(&path)).await
+    }
+
+    /// For small work of an edge's own on open files.
+    pub fn pace(&self) -> Arc<Pace> {
+        Arc::clone(&self.view.core.pace)
+    }
+
+    async fn look<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Arc<View>) -> Result<T, VfsError> + Send + 'static,
+    ) -> Result<T, VfsError> {
+        let view = Arc::clone(&self.view);
+        small(&self.view.core, Work::Look, move || work(&view)).await
     }
 
     async fn blocking<T: Send + 'static>(

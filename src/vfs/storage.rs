@@ -5,14 +5,18 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
 use crate::config::StorageSettings;
 use crate::domain::{AccountId, Clock, InstanceId, Random, Timestamp, UploadId, VirtualPath};
 
 use super::backend::{Backend, LocalBackend};
+use super::departures::{Departure, Departures};
 use super::ledger::Ledger;
 use super::places::DiskPath;
 use super::uploads::Uploads;
-use super::{TreeOwner, VfsError, folders, recovery};
+use super::{Pace, TreeOwner, VfsError, Work, folders, records, recovery};
 
 /// How the names of the files end that readiness tries to write.
 pub(super) const PROBE: &str = ".probe";
@@ -30,6 +34,12 @@ pub(super) struct Core {
     pub(super) random: Arc<dyn Random>,
     pub(super) settings: StorageSettings,
     pub(super) uploads: Uploads,
+    /// Told of every publication that waits for its record.
+    pub(super) published: Notify,
+    pub(super) pace: Arc<Pace>,
+    /// Held by whoever records.
+    pub(super) recording: tokio::sync::Mutex<()>,
+    pub(super) departures: Departures,
 }
 
 /// What start-up found.
@@ -77,8 +87,19 @@ impl Storage {
         for folder in [DiskPath::staging(), DiskPath::trash()] {
             make_folder_unless_there(backend.as_ref(), &folder).map_err(VfsError::Storage)?;
         }
-        let (settings, uploads) = (settings.clone(), Uploads::default());
-        Ok(Arc::new(Self { core: Arc::new(Core { backend, ledger, clock, random, settings, uploads }) }))
+        let core = Core {
+            backend,
+            ledger,
+            clock,
+            random,
+            settings: settings.clone(),
+            uploads: Uploads::default(),
+            departures: Departures::default(),
+            published: Notify::new(),
+            pace: Arc::default(),
+            recording: tokio::sync::Mutex::default(),
+        };
+        Ok(Arc::new(Self { core: Arc::new(core) }))
     }
 
     /// Rolls every intent forward or back, and finds the incomplete uploads again. Once, before any listener serves.
@@ -92,10 +113,35 @@ impl Storage {
         recovery::sweep(&self.core).await
     }
 
+    /// Records what is published, some milliseconds behind, until `end`.
+    pub async fn keep_recording(&self, end: CancellationToken) {
+        records::keep_recording(&self.core, end).await;
+    }
+
+    /// Everything that happened before is recorded when this resolves, as far as the ledger can: for who wants to read
+    /// it, and for the end.
+    pub async fn settle(&self) {
+        records::record_pending(&self.core).await;
+        self.core.ledger.flush().await;
+    }
+
     /// Makes the directories of an account's folders (idempotent).
     pub async fn prepare(&self, owner: &TreeOwner) -> Result<(), VfsError> {
         let owner = owner.clone();
         self.blocking(move |core| folders::prepare(core, &owner)).await
+    }
+
+    /// Announces that what is at `path`, but for the folders in `keep`, is about to be moved or thrown away: no tree that
+    /// is mounted puts anything there from now on, and none is mounted, until the departure is complete or dropped. To
+    /// be held from before the files leave until the rows tell so and the account's sessions were ended.
+    pub async fn begin_departure(
+        &self,
+        account: AccountId,
+        path: &VirtualPath,
+        keep: &[VirtualPath],
+    ) -> Result<Departure, VfsError> {
+        let (core, path, keep) = (Arc::clone(&self.core), path.clone(), keep.to_vec());
+        blocking(move || Ok(Departure::announce(&core, account, &path, &keep))).await
     }
 
     /// Moves the files of a folder whose path changes. `AlreadyExists` when something is at `to`. Whatever lies in the
@@ -157,13 +203,14 @@ impl Core {
         UploadId::new(self.now(), self.random.as_ref())
     }
 
-    /// Removes the files of an upload that nobody needs any more. The sidecar goes first: data alone is an orphan,
-    /// whereas a sidecar alone may read as the intent of a file that is in place.
+    /// Removes the files of an upload that nobody needs any more. The sidecar goes first, or nothing does: data alone is
+    /// an orphan, whereas a sidecar alone may read as the intent of a file that is in place.
     pub(super) fn remove_staged(&self, account: AccountId, id: UploadId) {
         for place in [DiskPath::sidecar(account, id), DiskPath::staged(account, id)] {
             match self.backend.remove_file(&place) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    tracing::warn!(upload = %id, %error, "Could not remove a staged file; the next start tries again");
+                    tracing::warn!(upload = %id, %error, "Could not remove a staged file; the next sweep tries again");
+                    break;
                 }
                 _ => {}
             }
@@ -187,6 +234,18 @@ pub(super) fn make_folder_unless_there(backend: &dyn Backend, path: &DiskPath) -
         Ok(()) => backend.sync_folder(&path.parent()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
+    }
+}
+
+/// Does small disk work, on a blocking thread or in place, to its end even when the caller goes away.
+pub(super) async fn small<T: Send + 'static>(
+    core: &Core,
+    kind: Work,
+    work: impl FnOnce() -> Result<T, VfsError> + Send + 'static,
+) -> Result<T, VfsError> {
+    match Arc::clone(&core.pace).run(kind, work).await {
+        Ok(result) => result,
+        Err(error) => Err(VfsError::Storage(io::Error::other(error))),
     }
 }
 

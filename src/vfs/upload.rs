@@ -1,7 +1,7 @@
 //! A file open for writing: staged, invisible to everyone else, then published whole or cut.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::domain::{EventId, FolderId, Rights, Timestamp, TransferId, UploadId};
@@ -10,10 +10,14 @@ use super::backend::Times;
 use super::ledger::{TransferNote, TransferOutcome};
 use super::places::DiskPath;
 use super::sidecar::Line;
-use super::storage::blocking;
+use super::storage::{blocking, small};
 use super::uploads::Staged;
 use super::view::View;
-use super::{Metadata, Replace, Space, VfsError, publisher};
+use super::{Metadata, Replace, Space, VfsError, Work};
+
+/// Up to this size making a file durable is small work. What was there before (an upload that is continued, a file that
+/// is edited) was written long ago, or makes its disk anything but prompt.
+const SMALL: u64 = 1024 * 1024;
 
 /// How a file is opened for writing, in SFTP's terms (draft-ietf-secsh-filexfer-02 §6.3), which cover FTP's and HTTP's.
 #[derive(Debug, Clone, Copy, Default)]
@@ -80,6 +84,8 @@ pub(super) struct Inner {
     readable: bool,
     /// It took over an incomplete upload.
     continued: bool,
+    /// Where the furthest change ended.
+    written_to: AtomicU64,
     /// Something was written: there is something to keep when it is cut.
     changed: AtomicBool,
     /// `publish` or `cut` was called; only the first counts.
@@ -126,6 +132,7 @@ impl Upload {
             started_at,
             readable: options.read,
             continued,
+            written_to: AtomicU64::new(0),
             changed: AtomicBool::new(false),
             claimed: AtomicBool::new(false),
             closed: RwLock::new(false),
@@ -138,7 +145,8 @@ impl Upload {
     /// Blocking.
     pub fn write_at(&self, offset: u64, data: &[u8]) -> Result<(), VfsError> {
         let _open = self.inner.open_for_writing()?;
-        self.inner.change(offset, || self.inner.staged.file.write_at(offset, data))
+        let end = offset.saturating_add(data.len() as u64);
+        self.inner.change(offset, end, || self.inner.staged.file.write_at(offset, data))
     }
 
     /// Blocking; at the end, whatever it is then (APPEND).
@@ -146,7 +154,8 @@ impl Upload {
         let _open = self.inner.open_for_writing()?;
         let _turn = self.inner.appending.lock().unwrap_or_else(PoisonError::into_inner);
         let end = self.inner.staged.file.stat()?.size;
-        self.inner.change(end, || self.inner.staged.file.write_at(end, data))
+        let new_end = end.saturating_add(data.len() as u64);
+        self.inner.change(end, new_end, || self.inner.staged.file.write_at(end, data))
     }
 
     /// Blocking; `WrongMode` unless opened with `read`.
@@ -170,7 +179,7 @@ impl Upload {
     /// Blocking.
     pub fn set_size(&self, size: u64) -> Result<(), VfsError> {
         let _open = self.inner.open_for_writing()?;
-        self.inner.change(size, || self.inner.staged.file.set_size(size))
+        self.inner.change(size, size, || self.inner.staged.file.set_size(size))
     }
 
     /// Blocking; kept through publication, also when more is written.
@@ -194,11 +203,11 @@ impl Upload {
         if self.inner.claimed.swap(true, Ordering::AcqRel) {
             return Err(VfsError::WrongMode);
         }
-        // A task of its own: a client that goes away now must not leave the steps half done.
-        match tokio::spawn(publisher::publish(Arc::clone(&self.inner))).await {
-            Ok(published) => published,
-            Err(error) => Err(VfsError::Storage(io::Error::other(error))),
+        let inner = Arc::clone(&self.inner);
+        if inner.written_to.load(Ordering::Acquire) > SMALL {
+            return blocking(move || inner.publish()).await;
         }
+        small(&self.inner.view.core, Work::Sync, move || inner.publish()).await
     }
 
     /// Ends it as an incomplete upload of the login's (an operator's is discarded).
@@ -249,9 +258,10 @@ impl Inner {
         *self.closed.write().unwrap_or_else(PoisonError::into_inner) = true;
     }
 
-    /// Changes the staged bytes from `offset` on.
-    fn change(&self, offset: u64, change: impl FnOnce() -> io::Result<()>) -> Result<(), VfsError> {
+    /// Changes the staged bytes from `offset` up to `end`.
+    fn change(&self, offset: u64, end: u64, change: impl FnOnce() -> io::Result<()>) -> Result<(), VfsError> {
         self.unless_failed(offset, change)?;
+        self.written_to.fetch_max(end, Ordering::AcqRel);
         self.changed.store(true, Ordering::Release);
         Ok(())
     }

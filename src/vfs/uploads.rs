@@ -61,7 +61,15 @@ struct Index {
     /// Every upload with files in staging that some handle answers for; the sweep leaves these alone.
     live: HashSet<UploadId>,
     /// Published, not recorded yet.
-    pending: HashMap<UploadId, Publication>,
+    pending: HashMap<UploadId, Pending>,
+}
+
+/// A publication that is in place and not recorded.
+#[derive(Debug, Clone)]
+pub(super) struct Pending {
+    pub(super) publication: Publication,
+    /// That the file is in place outlasts a loss of power.
+    pub(super) lasts: bool,
 }
 
 /// What a rename did to the incomplete uploads of an account.
@@ -184,9 +192,20 @@ impl Uploads {
         of_account.incomplete.remove(&staged.path).map(|upload| upload.id)
     }
 
-    /// Notes a publication that is in place and not recorded.
+    /// Notes a publication that is in place and not recorded. It may not outlast a loss of power yet.
     pub(super) fn pend(&self, id: UploadId, publication: Publication) {
-        self.index().pending.insert(id, publication);
+        self.index().pending.insert(id, Pending { publication, lasts: false });
+    }
+
+    /// A loss of power does not undo this publication any more.
+    pub(super) fn lasts(&self, id: UploadId) {
+        if let Some(pending) = self.index().pending.get_mut(&id) {
+            pending.lasts = true;
+        }
+    }
+
+    pub(super) fn count_pending(&self) -> usize {
+        self.index().pending.len()
     }
 
     pub(super) fn recorded(&self, id: UploadId) {
@@ -194,9 +213,9 @@ impl Uploads {
     }
 
     /// Publications that wait for their record, in the order in which they happened.
-    pub(super) fn pending(&self) -> Vec<(UploadId, Publication)> {
+    pub(super) fn pending(&self) -> Vec<(UploadId, Pending)> {
         let mut pending: Vec<_> = self.index().pending.iter().map(|(id, one)| (*id, one.clone())).collect();
-        pending.sort_by_key(|(_, publication)| publication.event);
+        pending.sort_by_key(|(_, pending)| pending.publication.event);
         pending
     }
 

@@ -24,15 +24,20 @@ pub(super) struct Wishes {
     internal: Wish,
 }
 
+/// The addresses that the command line asks for, each for the first listener of its kind.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Asked {
+    pub(super) sftp: Option<SocketAddr>,
+    pub(super) ftps: Option<SocketAddr>,
+    pub(super) ftpes: Option<SocketAddr>,
+    pub(super) api: Option<SocketAddr>,
+    pub(super) internal: Option<SocketAddr>,
+}
+
 impl Wishes {
     /// An address of the command line or one that the configuration changed was asked for. What the configuration leaves at
     /// its default is usual, and on loopback.
-    pub(super) fn of(
-        config: &Config,
-        sftp: Option<SocketAddr>,
-        api: Option<SocketAddr>,
-        internal: Option<SocketAddr>,
-    ) -> Self {
+    pub(super) fn of(config: &Config, asked: Asked) -> Self {
         let usual = Config::default();
         let wish = |asked: Option<SocketAddr>, configured: SocketAddr, usual: SocketAddr| match asked {
             Some(address) => Wish::Asked(address),
@@ -41,13 +46,21 @@ impl Wishes {
         };
         let first_usual = usual.sftp.listeners[0].address;
         let listeners = config.sftp.listeners.iter().enumerate();
+        let Asked { sftp, mut ftps, mut ftpes, api, internal } = asked;
+        let ftp = config.ftp.listeners.iter().map(|listener| {
+            let asked = match listener.mode {
+                FtpMode::Ftps => ftps.take(),
+                FtpMode::Ftpes => ftpes.take(),
+            };
+            (listener.clone(), asked.map_or_else(|| ftp_wish(listener, &usual), Wish::Asked))
+        });
         Self {
+            ftp: ftp.collect(),
             sftp: listeners
                 .map(|(index, listener)| {
                     (listener.clone(), wish(sftp.filter(|_| index == 0), listener.address, first_usual))
                 })
                 .collect(),
-            ftp: config.ftp.listeners.iter().map(|listener| (listener.clone(), ftp_wish(listener, &usual))).collect(),
             api: wish(api, config.api.address, usual.api.address),
             internal: wish(internal, config.internal.address, usual.internal.address),
         }
@@ -119,7 +132,7 @@ mod tests {
 
     #[test]
     fn what_the_configuration_leaves_alone_is_usual_and_on_loopback() {
-        let wishes = Wishes::of(&Config::default(), None, None, None);
+        let wishes = Wishes::of(&Config::default(), Asked::default());
         assert_eq!(wishes.sftp[0].1, Wish::Usual("127.0.0.1:2022".parse().unwrap()));
         assert_eq!(wishes.api, Wish::Usual("127.0.0.1:8080".parse().unwrap()));
         assert_eq!(wishes.internal, Wish::Usual("127.0.0.1:9090".parse().unwrap()));
@@ -129,9 +142,12 @@ mod tests {
     fn what_the_command_line_or_the_configuration_says_was_asked_for() {
         let mut config = Config::default();
         config.api.address = "127.0.0.1:8081".parse().unwrap();
-        let wishes = Wishes::of(&config, Some(free()), None, None);
+        let wishes = Wishes::of(&config, Asked { sftp: Some(free()), ftps: Some(free()), ..Asked::default() });
         assert_eq!(wishes.sftp[0].1, Wish::Asked(free()));
         assert_eq!(wishes.api, Wish::Asked(config.api.address));
+        let ftp: Vec<_> = wishes.ftp.iter().map(|(listener, wish)| (listener.mode, *wish)).collect();
+        assert!(ftp.contains(&(FtpMode::Ftps, Wish::Asked(free()))), "{ftp:?}");
+        assert!(ftp.contains(&(FtpMode::Ftpes, Wish::Usual("127.0.0.1:2121".parse().unwrap()))), "{ftp:?}");
     }
 
     #[tokio::test]
@@ -145,7 +161,8 @@ mod tests {
     async fn a_port_that_was_asked_for_and_is_taken_is_an_error() {
         let holder = net::bind(free()).unwrap();
         let config = Config::on_loopback(std::path::Path::new("/tmp"));
-        let Err(error) = Wishes::of(&config, Some(holder.local_address()), None, None).bind() else { panic!("bound") };
+        let asked = Asked { sftp: Some(holder.local_address()), ..Asked::default() };
+        let Err(error) = Wishes::of(&config, asked).bind() else { panic!("bound") };
         assert_eq!(error.address, holder.local_address());
     }
 

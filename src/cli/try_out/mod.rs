@@ -24,9 +24,10 @@ use crate::app::{App, RunningApp};
 use crate::config::Config;
 use crate::domain::{Clock, LoginName, OsRandom, PublicKey, Secret, SystemClock, TokenId, VirtualPath};
 use crate::management::{NewToken, tokens};
+use crate::store::Store;
 use crate::telemetry::logs;
 use key::DemoKey;
-use listeners::Wishes;
+use listeners::{Asked, Wishes};
 use place::Place;
 use secrets::{Secrets, TokenSecret};
 
@@ -48,6 +49,12 @@ pub(super) struct Options {
     /// Where SFTP listens; without it: 127.0.0.1:2022, or another port when that is taken
     #[arg(long, value_name = "ADDR:PORT")]
     sftp: Option<SocketAddr>,
+    /// Where FTPS (implicit TLS) listens; without it: 127.0.0.1:2990, or another port when that is taken
+    #[arg(long, value_name = "ADDR:PORT")]
+    ftps: Option<SocketAddr>,
+    /// Where FTPES (explicit TLS) listens; without it: 127.0.0.1:2121, or another port when that is taken
+    #[arg(long, value_name = "ADDR:PORT")]
+    ftpes: Option<SocketAddr>,
     /// Where the management API listens; without it: 127.0.0.1:8080, or another port when that is taken
     #[arg(long, value_name = "ADDR:PORT")]
     api: Option<SocketAddr>,
@@ -116,16 +123,18 @@ impl Options {
     async fn start(&self, mut config: Config, place: &Path) -> Result<RunningApp, CommandError> {
         let tls_ca = demo_authority(&mut config, place)?;
         let key = self.key(place)?;
-        let bound = Wishes::of(&config, self.sftp, self.api, self.internal).bind()?;
+        let bound = Wishes::of(&config, self.asked()).bind()?;
         let presets = config.presets.clone();
         let tls = config.api.tls.is_some();
-        let app = App::start_on(config, bound).await?;
+        let app = App::open(config, bound).await?;
 
         let mut secrets = Secrets::load(place)?;
-        let token = token(&app, &mut secrets).await?;
+        let token = token(app.store(), &mut secrets).await?;
         let wanted = provision::accounts(&presets, self.account.as_ref(), self.folder.as_ref(), &key.public);
         let accounts = provision::provision(app.management(), wanted, &mut secrets).await?;
         secrets.save(place)?;
+        // Not before there is someone to serve: a script that waits for the port would be told that its login is wrong.
+        let app = app.serve();
         let report = TryReport::new(&app, tls, tls_ca, token, &accounts, key.private.as_deref());
         let files = lines::Files::write(place, &app)?;
         probe::all(&app).await?;
@@ -134,6 +143,10 @@ impl Options {
             report.write(path)?;
         }
         Ok(app)
+    }
+
+    fn asked(&self) -> Asked {
+        Asked { sftp: self.sftp, ftps: self.ftps, ftpes: self.ftpes, api: self.api, internal: self.internal }
     }
 
     /// The key that was given, or the one made for the demo accounts.
@@ -163,15 +176,15 @@ fn demo_authority(config: &mut Config, place: &Path) -> Result<Option<PathBuf>, 
 }
 
 /// A token of the API: the one of the start before, if it is still there.
-async fn token(app: &RunningApp, secrets: &mut Secrets) -> Result<String, CommandError> {
-    let known = tokens::list(app.store()).await?;
+async fn token(store: &Store, secrets: &mut Secrets) -> Result<String, CommandError> {
+    let known = tokens::list(store).await?;
     if let Some(kept) = &secrets.token {
         let id = kept.id.parse::<TokenId>().ok();
         if known.iter().any(|token| Some(token.id) == id) {
             return Ok(kept.token.clone());
         }
     }
-    let (token, secret) = tokens::create(app.store(), &NewToken::named("try"), &SystemClock, &OsRandom).await?;
+    let (token, secret) = tokens::create(store, &NewToken::named("try"), &SystemClock, &OsRandom).await?;
     let secret = secret.expose().to_owned();
     secrets.token = Some(TokenSecret { id: token.id.to_string(), token: secret.clone() });
     Ok(secret)

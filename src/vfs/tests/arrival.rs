@@ -19,9 +19,9 @@ async fn a_file_is_seen_by_others_only_when_it_is_published() {
     let stat = login.stat(&path("/in/a.csv")).await.unwrap();
     assert_eq!((stat.size, stat.incomplete), (3, false));
     assert_eq!(names(login.list(&path("/in")).await).await.unwrap(), "a.csv");
-    assert!(place.staging().is_empty(), "{:?}", place.staging());
+    assert!(place.staging().await.is_empty(), "{:?}", place.staging().await);
 
-    let recorded = place.ledger.publications();
+    let recorded = place.recorded().await;
     assert_eq!(recorded.len(), 1);
     assert_eq!((recorded[0].event, recorded[0].transfer), (published.event, published.transfer));
     assert_eq!((recorded[0].path.as_str(), recorded[0].bytes, recorded[0].replaced), ("/in/a.csv", 3, false));
@@ -42,7 +42,7 @@ async fn an_overwritten_file_keeps_its_old_content_for_operators_until_the_new_o
     upload.publish().await.unwrap();
     assert_eq!(get_as_operator(&operator, "/in/a").await.unwrap(), "new!");
     assert_eq!(read_all(&old), "old");
-    assert!(place.ledger.publications()[1].replaced);
+    assert!(place.recorded().await[1].replaced);
 }
 
 #[tokio::test]
@@ -72,8 +72,8 @@ async fn concurrent_publications_to_one_path_are_each_whole_and_each_recorded() 
     let content = place.content("/in/a").unwrap();
     let index = content[..content.len() / 1_000].to_owned();
     assert_eq!(content, index.repeat(1_000));
-    assert_eq!(place.ledger.publications().len(), 20);
-    assert!(place.staging().is_empty());
+    assert_eq!(place.recorded().await.len(), 20);
+    assert!(place.staging().await.is_empty());
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn a_whole_file_is_edited_in_a_copy() {
     assert_eq!(get_as_operator(&operator, "/in/a").await.unwrap(), "HELLO world");
     login.set_size(&path("/in/a"), 5).await.unwrap();
     assert_eq!(place.content("/in/a").unwrap(), "HELLO");
-    assert_eq!(place.ledger.publications().len(), 3);
+    assert_eq!(place.recorded().await.len(), 3);
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn sparse_writes_are_fine_and_absurd_ones_are_errors() {
     // A copy of it stays as sparse.
     let copy = login.open_write(&path("/in/a"), WriteOptions { read: true, ..CONTINUE }).await.unwrap();
     assert_eq!(copy.read_at(1 << 40, &mut bytes).unwrap(), 3);
-    let staged = place.staging().into_iter().find(|name| name.ends_with(".data")).unwrap();
+    let staged = place.staging().await.into_iter().find(|name| name.ends_with(".data")).unwrap();
     let staged = place.directory().join(".staging").join(place.owner.account.to_string()).join(staged);
     assert!(std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(staged).unwrap()) < 1_000);
 
@@ -227,7 +227,7 @@ async fn a_publication_runs_to_its_end_when_the_caller_goes_away() {
         assert!(futures_util::poll!(publishing.as_mut()).is_pending());
     }
     drop(upload);
-    while place.ledger.publications().is_empty() {
+    while place.recorded().await.is_empty() {
         tokio::task::yield_now().await;
     }
     assert_eq!(place.content("/in/a").unwrap(), "abc");
@@ -246,7 +246,7 @@ async fn an_operator_sees_published_files_only_and_publishes_by_the_same_rules()
     let cut = operator.open_write(&path("/d1/d2/b"), START_NEW).await.unwrap();
     cut.write_at(0, b"x").unwrap();
     cut.cut(CutReason::Aborted).await;
-    assert!(place.staging().is_empty(), "an operator's cut upload is discarded");
+    assert!(place.staging().await.is_empty(), "an operator's cut upload is discarded");
 
     for at in ["/", "/d1", "/elsewhere"] {
         assert!(matches!(operator.stat(&path(at)).await, Err(VfsError::NotFound)), "{at}");
@@ -351,5 +351,5 @@ async fn many_sessions_on_few_paths_never_mix_nor_leave_anything_behind() {
     }
     assert_eq!(place.storage.sweep().await.unwrap(), Sweep::default());
     let listed = names(tree.list(&path("/in")).await).await.unwrap();
-    assert_eq!(place.staging().len(), 2 * listed.matches('*').count(), "{listed}: {:?}", place.staging());
+    assert_eq!(place.staging().await.len(), 2 * listed.matches('*').count(), "{listed}: {:?}", place.staging().await);
 }

@@ -181,7 +181,7 @@ async fn what_is_made_is_private_to_the_gateway() {
     assert_eq!((mode(place.disk("/in")), mode(place.disk("/in/f")), mode(place.disk("/in/a"))), (0o700, 0o700, 0o600));
     let staging = place.directory().join(".staging").join(place.owner.account.to_string());
     assert_eq!(mode(staging.clone()), 0o700);
-    for name in place.staging() {
+    for name in place.staging().await {
         assert_eq!(mode(staging.join(&name)), 0o600, "{name}");
     }
 }

@@ -33,7 +33,6 @@ pub(super) const CONTINUE: WriteOptions = WriteOptions { create: true, truncate:
 #[derive(Default)]
 pub(super) struct FakeLedger {
     pub(super) fails: AtomicBool,
-    pub(super) panics: AtomicBool,
     publications: Mutex<Vec<Publication>>,
     notes: Mutex<Vec<TransferNote>>,
 }
@@ -41,7 +40,6 @@ pub(super) struct FakeLedger {
 impl Ledger for FakeLedger {
     fn published(&self, publication: Publication) -> BoxFuture<'_, Result<(), LedgerError>> {
         Box::pin(async move {
-            assert!(!self.panics.load(Ordering::SeqCst), "the ledger panics as it was told to");
             if self.fails.load(Ordering::SeqCst) {
                 return Err(LedgerError(String::from("the database is away")));
             }
@@ -53,13 +51,17 @@ impl Ledger for FakeLedger {
         })
     }
 
+    fn flush(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     fn noted(&self, note: TransferNote) {
         self.notes.lock().unwrap().push(note);
     }
 }
 
 impl FakeLedger {
-    pub(super) fn publications(&self) -> Vec<Publication> {
+    fn publications(&self) -> Vec<Publication> {
         self.publications.lock().unwrap().clone()
     }
 
@@ -147,8 +149,15 @@ impl Place {
         std::fs::read_to_string(self.disk(at)).ok()
     }
 
-    /// The names in the account's staging folder.
-    pub(super) fn staging(&self) -> Vec<String> {
+    /// What the ledger was told, when it has been told everything.
+    pub(super) async fn recorded(&self) -> Vec<Publication> {
+        self.storage.settle().await;
+        self.ledger.publications()
+    }
+
+    /// The names in the account's staging folder, when everything is recorded that can be.
+    pub(super) async fn staging(&self) -> Vec<String> {
+        self.storage.settle().await;
         let folder = self.directory().join(".staging").join(self.owner.account.to_string());
         let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()

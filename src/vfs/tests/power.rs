@@ -131,6 +131,10 @@ impl Ledger for LastingLedger {
     }
 
     fn noted(&self, _: TransferNote) {}
+
+    fn flush(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// What is there between two starts.
@@ -138,6 +142,13 @@ impl Ledger for LastingLedger {
 struct Rest {
     medium: Medium,
     records: Vec<Publication>,
+}
+
+/// When the records of publications are made: at any moment after them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recorded {
+    AfterEach,
+    AfterAll,
 }
 
 /// The account of these tests; the same in every life.
@@ -207,7 +218,7 @@ impl Life<'_> {
     }
 
     /// Starts and does these until power is lost; answers how many were acknowledged.
-    async fn run(&self, acts: &[Act]) -> usize {
+    async fn run(&self, acts: &[Act], recording: Recorded) -> usize {
         let Ok(storage) = self.start().await else { return 0 };
         let Ok(login) = self.login(&storage).await else { return 0 };
         let mut acknowledged = 0;
@@ -217,7 +228,11 @@ impl Life<'_> {
                 break;
             }
             acknowledged += 1;
+            if recording == Recorded::AfterEach {
+                storage.settle().await;
+            }
         }
+        storage.settle().await;
         acknowledged
     }
 
@@ -320,12 +335,18 @@ fn few_outcomes(unsynced: (usize, usize), dice: &mut Dice) -> Vec<Outcome> {
 
 /// Loses power at each step of these acts, in many ways; starts again, loses power at each step of that start too.
 async fn lose_power_at_each_step(setup: &[Act], acts: &[Act]) {
+    for recording in [Recorded::AfterEach, Recorded::AfterAll] {
+        lose_power_at_each_step_of(setup, acts, recording).await;
+    }
+}
+
+async fn lose_power_at_each_step_of(setup: &[Act], acts: &[Act], recording: Recorded) {
     let account = Account::new();
     let nothing = Rest { medium: Medium::new(), records: Vec::new() };
     let mut before = nothing.clone();
     if !setup.is_empty() {
         let first = account.live(&nothing, usize::MAX);
-        assert_eq!(first.run(setup).await, setup.len());
+        assert_eq!(first.run(setup, recording).await, setup.len());
         before = Rest { medium: first.machine.medium(), records: first.ledger.records.lock().unwrap().clone() };
         before.medium.settle();
     }
@@ -333,7 +354,7 @@ async fn lose_power_at_each_step(setup: &[Act], acts: &[Act]) {
     let mut dice = Dice(0x006c_7563_6361);
     for step in 0.. {
         let life = account.live(&before, step);
-        let acknowledged = life.run(acts).await;
+        let acknowledged = life.run(acts, recording).await;
         let is_over = life.machine.wreck().is_none();
         let mut worlds = vec![account.world(&before)];
         for act in &acts[..acknowledged] {
@@ -344,7 +365,8 @@ async fn lose_power_at_each_step(setup: &[Act], acts: &[Act]) {
         }
         let unsynced = life.machine.wreck().unwrap_or_else(|| life.machine.medium()).unsynced();
         for outcome in outcomes(unsynced, &mut dice) {
-            let case = format!("step {step}, {acknowledged} of {acts:?} acknowledged, {outcome:?}");
+            let case =
+                format!("step {step}, recorded {recording:?}, {acknowledged} of {acts:?} acknowledged, {outcome:?}");
             check(&account, &life.rest(&outcome), &worlds, acts, &case).await;
         }
         for outcome in few_outcomes(unsynced, &mut dice) {
@@ -390,7 +412,7 @@ async fn lose_power_after_a_kill(
     let medium = killed.machine.wreck().unwrap_or_else(|| killed.machine.medium());
     let records = killed.ledger.records.lock().unwrap().clone();
     let life = account.live(&Rest { medium, records }, usize::MAX);
-    assert_eq!(life.run(&[NEXT]).await, 1);
+    assert_eq!(life.run(&[NEXT], Recorded::AfterAll).await, 1);
     let worlds: Vec<World> = worlds.iter().map(|world| world.after(NEXT)).collect();
     for outcome in few_outcomes(life.machine.medium().unsynced(), dice) {
         let case = format!("killed at step {step} of {acts:?}, then {NEXT:?}, then {outcome:?}");

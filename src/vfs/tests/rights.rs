@@ -143,7 +143,7 @@ async fn try_under(rights: Rights, asked: Asked) {
     assert_eq!(outcome(&result), expected, "{case}");
     let expected = if result.is_ok() && asked.is_allowed(rights) { asked.done() } else { UNTOUCHED };
     assert_eq!(on_disk(&place), expected, "{case}");
-    assert!(place.staging().is_empty(), "{case}");
+    assert!(place.staging().await.is_empty(), "{case}");
 }
 
 #[tokio::test]
@@ -329,5 +329,5 @@ async fn a_rename_onto_an_incomplete_upload_shows_what_was_renamed() {
     assert_eq!(outcome(&rename(Replace::Refuse).await), "AlreadyExists");
     rename(Replace::Allow).await.unwrap();
     assert_eq!(get(&tree, "/in/final").await.unwrap(), "whole");
-    assert!(place.staging().is_empty());
+    assert!(place.staging().await.is_empty());
 }

@@ -1,5 +1,0 @@
-# Kills the server (kill -9) at 300 seeded instants while clients upload, on the program as it is released, and counts
-# what it broke of its promises. Stopped, it resumes.
-cargo build --locked --release
-exec /usr/bin/python3 -W ignore scripts/kills.py --program target/release/lucca-gateway --state target/kills \
-    --kills 300 --seed "${KILLS_SEED:-1}"
