@@ -21,7 +21,7 @@ use super::session;
 use super::verbs::{self, Argument, Verb};
 use crate::config::{FtpListener, FtpMode, FtpSettings};
 use crate::domain::{Clock, NameEncoding, Random};
-use crate::net::{TlsSession, TlsSessions, tls_details};
+use crate::net::{TlsSession, TlsSessions, promptly, tls_details};
 use crate::telemetry::Metrics;
 
 /// What every connection of a listener works with.
@@ -194,7 +194,8 @@ impl Clear {
     async fn handshake(self) -> Option<Private> {
         let Self { client, stream, commands } = self;
         let acceptor = TlsAcceptor::from(client.tls.control());
-        let handshake = timeout(client.shared.settings.tls_handshake, acceptor.accept(stream)).await;
+        let handshake =
+            timeout(client.shared.settings.tls_handshake, promptly(acceptor.accept(stream), |stream| stream)).await;
         match handshake {
             Ok(Ok(stream)) => Some(Private { client, stream, commands }),
             Ok(Err(problem)) => {

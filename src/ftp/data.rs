@@ -14,7 +14,7 @@ use tracing::debug;
 use super::passive::Waiting;
 use super::records::Records;
 use super::reply::Reply;
-use crate::net::{TlsSession, is_resumed};
+use crate::net::{TlsSession, is_resumed, promptly};
 
 /// A data connection, private.
 pub(super) type DataStream = TlsStream<Records<BufReader<TcpStream>>>;
@@ -85,7 +85,8 @@ pub(super) async fn open(way: Way, terms: &Terms, tls: &TlsSession) -> Result<Da
     let stream = Records::new(BufReader::with_capacity(terms.read_buffer, stream));
     let acceptor = TlsAcceptor::from(tls.data(terms.must_resume));
     let accepting = acceptor.accept_with(stream, |connection| connection.set_buffer_limit(Some(SEND_BUFFER)));
-    let stream = match timeout(terms.handshake, accepting).await {
+    let handshake = promptly(accepting, BufReader::get_ref);
+    let stream = match timeout(terms.handshake, handshake).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(problem)) => {
             debug!(%problem, "The TLS handshake of a data connection failed: {problem}");

@@ -1,6 +1,7 @@
 //! Sockets and TLS: bind first, then serve, so that a port that is taken stops the start and nothing else does.
 
 pub mod certificates;
+mod handshake;
 mod listener;
 mod tls;
 mod tls_names;
@@ -8,6 +9,7 @@ mod tls_session_ids;
 mod tls_sessions;
 mod tls_tickets;
 
+pub use handshake::promptly;
 pub use listener::{BindError, Listener, bind};
 pub use tls::{TlsError, server_config};
 pub use tls_names::NamedCertificates;

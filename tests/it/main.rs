@@ -14,6 +14,7 @@ mod database;
 mod durability;
 mod exchange;
 mod ftp;
+mod ftp_clients;
 mod ftp_endings;
 mod history;
 mod hostile;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Api, Database, TestDir, eventually};
+use super::{Api, Database, FtpMode, TestDir, eventually};
 
 /// How to start it.
 #[derive(Default)]
@@ -129,6 +129,20 @@ impl Gateway {
     pub fn port(&self) -> u16 {
         let port = self.told["sftp"]["port"].as_u64().expect("sftp.port");
         u16::try_from(port).expect("a port")
+    }
+
+    pub fn ftp_port(&self, mode: FtpMode) -> u16 {
+        let kind = match mode {
+            FtpMode::Implicit => "ftps",
+            FtpMode::Explicit => "ftpes",
+        };
+        let port = self.told[kind]["port"].as_u64().unwrap_or_else(|| panic!("{kind}.port"));
+        u16::try_from(port).expect("a port")
+    }
+
+    /// The file of the authority that vouches for its certificate.
+    pub fn tls_authority(&self) -> PathBuf {
+        PathBuf::from(self.told["tls_ca"].as_str().expect("tls_ca"))
     }
 
     pub fn api(&self) -> Api {
