@@ -120,8 +120,6 @@ section! {
         tls_handshake: Duration = "20s", lasting("1s", "5m");
         /// How long a client may take to open a data connection.
         data_connect: Duration = "30s", lasting("1s", "10m");
-        /// How long a transfer may stand still.
-        stall: Duration = "5m", lasting("1s", "24h");
         /// Commands that a connection may give before it has signed in.
         commands_before_sign_in: usize = "100", within(10, 10_000);
     }

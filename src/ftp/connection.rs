@@ -38,6 +38,7 @@ pub(super) struct Shared {
     pub tasks: TaskTracker,
     pub sign_in_timeout: Duration,
     pub idle: Duration,
+    pub stall: Duration,
 }
 
 /// What is known of a client in every phase.

@@ -119,7 +119,7 @@ impl Member {
             presence: Arc::clone(&self.presence),
             tls: Arc::clone(&self.client.tls),
             terms,
-            stall: shared.settings.stall,
+            stall: shared.stall,
             encoding: self.client.encoding,
             random: Arc::clone(&shared.random),
             stop,

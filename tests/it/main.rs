@@ -21,4 +21,5 @@ mod packets;
 mod presets;
 mod rights;
 mod sign_in;
+mod stall;
 mod support;

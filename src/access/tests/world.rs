@@ -211,7 +211,8 @@ impl World {
             shortest: 12,
             remember: minutes(5),
         };
-        let sessions = SessionSettings { total: 2, per_account: 1, per_address: 2, idle: minutes(15) };
+        let sessions =
+            SessionSettings { total: 2, per_account: 1, per_address: 2, idle: minutes(15), stall: minutes(5) };
         let registry = Registry::new(sessions, clock.clone(), Arc::new(OsRandom));
         let passwords = Passwords::new(&passwords, hasher.clone(), Arc::new(OsRandom));
         let accounts = Arc::new(MemoryAccounts::default());
