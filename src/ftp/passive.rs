@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::net::{TcpListener, TcpSocket};
@@ -90,7 +90,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Which address a client is told (RFC 959's PASV): one by its network, one for all, or the one it already reached.
-pub(super) fn advertised(settings: &FtpSettings, peer: IpAddr, local: IpAddr) -> IpAddr {
+pub(super) fn advertised(settings: &FtpSettings, peer: IpAddr, local: Ipv4Addr) -> Ipv4Addr {
     let by_network = settings.advertised_to.iter().find(|entry| entry.network.0.contains(&peer));
     by_network.map(|entry| entry.address).or(settings.advertised).unwrap_or(local)
 }
