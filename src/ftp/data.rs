@@ -13,7 +13,7 @@ use tracing::debug;
 
 use super::passive::Waiting;
 use super::reply::Reply;
-use crate::net::{TlsSession, is_resumed};
+use crate::net::{TlsSession, is_resumed, prepare};
 
 /// A data connection, private.
 pub(super) type DataStream = TlsStream<BufReader<TcpStream>>;
@@ -69,7 +69,7 @@ impl From<NoData> for Reply {
 pub(super) async fn open(way: Way, terms: &Terms, tls: &TlsSession) -> Result<DataStream, NoData> {
     let stream = match way {
         Way::Passive(waiting) => {
-            let accepted = timeout(terms.connect, accept(waiting, terms.peer)).await;
+            let accepted = timeout(terms.connect, waiting.connection(terms.peer)).await;
             accepted.map_err(|_| NoData::NobodyCame)?
         }
         Way::Active(address) => {
@@ -77,7 +77,7 @@ pub(super) async fn open(way: Way, terms: &Terms, tls: &TlsSession) -> Result<Da
             connected.ok().and_then(Result::ok).ok_or(NoData::CannotConnect)?
         }
     };
-    if let Err(error) = stream.set_nodelay(true) {
+    if let Err(error) = prepare(&stream) {
         debug!(%error, "Could not set the options of a data connection");
     }
     let stream = BufReader::with_capacity(terms.read_buffer, stream);
@@ -95,21 +95,6 @@ pub(super) async fn open(way: Way, terms: &Terms, tls: &TlsSession) -> Result<Da
         return Err(NoData::NotResumed);
     }
     Ok(stream)
-}
-
-/// Waits for the control connection's peer. Whoever else comes is dropped (they could take the file, or give another),
-/// and the port waits on: a stranger cannot cost the client its transfer either.
-async fn accept(waiting: Waiting, peer: IpAddr) -> TcpStream {
-    loop {
-        match waiting.listener.accept().await {
-            Ok((stream, from)) if from.ip().to_canonical() == peer => return stream,
-            Ok((_, stranger)) => debug!(%stranger, %peer, "Dropped a data connection of another address"),
-            Err(error) => {
-                debug!(%error, "A data connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        }
-    }
 }
 
 async fn connect(address: SocketAddr, local: IpAddr) -> io::Result<TcpStream> {

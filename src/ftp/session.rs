@@ -1,7 +1,7 @@
 //! A signed-in connection: its state, and the loop that answers commands in order and stays awake beside a transfer.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -142,6 +142,8 @@ enum Goodbye {
 enum Next {
     Line(Result<Input, Over>),
     Transfer(Option<Event>),
+    /// The data connection of a command that is still to come.
+    Arrival,
     PortExpired,
     Look,
     Ended,
@@ -207,6 +209,8 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(member: &mut Member, wire: &mut
                     return Goodbye::Idle;
                 }
             }
+            // It waits with its port's time.
+            Next::Arrival => {}
             Next::PortExpired => member.data.passive = None,
             Next::Transfer(Some(Event::Begun(reply))) => {
                 if wire.say(&reply, member.client.encoding).await.is_err() {
@@ -257,8 +261,17 @@ async fn next<S: AsyncRead + AsyncWrite + Unpin>(member: &mut Member, wire: &mut
         () = ended.cancelled() => Next::Ended,
         event = next_event(member.running.as_mut()) => Next::Transfer(event),
         line = wire.next(), if may_read => Next::Line(line),
+        () = arrival(member.data.passive.as_mut(), member.client.peer.ip()) => Next::Arrival,
         () = sleep_until(expiry.unwrap_or_else(Instant::now)), if expiry.is_some() => Next::PortExpired,
         () = sleep(look) => Next::Look,
+    }
+}
+
+/// The data connection comes before the command that uses it; never, when no port waits.
+async fn arrival(waiting: Option<&mut (Waiting, Instant)>, peer: IpAddr) {
+    match waiting {
+        Some((waiting, _)) => waiting.arrival(peer).await,
+        None => std::future::pending().await,
     }
 }
 
