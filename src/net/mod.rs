@@ -10,7 +10,7 @@ mod tls_sessions;
 mod tls_tickets;
 
 pub use handshake::promptly;
-pub use listener::{BindError, Listener, bind};
+pub use listener::{BindError, Listener, bind, prepare};
 pub use tls::{TlsError, server_config};
 pub use tls_names::NamedCertificates;
 pub use tls_sessions::{TlsSession, TlsSessions, is_resumed, tls_details};

@@ -172,6 +172,19 @@ impl Gateway {
         }
     }
 
+    /// A number that it tells about itself: the sum of the series of this name.
+    pub fn metric(&self, name: &str) -> usize {
+        let stdout = self.stdout();
+        let health = stdout.lines().find_map(|line| line.strip_prefix("Health ")).expect("the internal listener");
+        let url = health.trim().replace("/readyz", "/metrics");
+        let text = reqwest::blocking::get(url).and_then(reqwest::blocking::Response::text).expect("metrics");
+        let values = text.lines().filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            (series.split('{').next() == Some(name)).then(|| value.parse::<usize>().expect("a whole number"))
+        });
+        values.sum()
+    }
+
     pub fn stdout(&self) -> String {
         std::fs::read_to_string(self.root.join("stdout")).unwrap_or_default()
     }
