@@ -90,7 +90,9 @@ pub(super) trait Reader: Send + Sync + 'static {
     /// Blocking.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, VfsError>;
     fn size(&self) -> u64;
-    /// `cut`: why it ends before its end.
+    /// What is read is not for the client.
+    fn keep_unnoted(&mut self);
+    /// `cut`: why it ends before all that was asked for has gone.
     fn close(self: Box<Self>, cut: Option<&str>);
 }
 
@@ -173,8 +175,14 @@ impl Reader for ReadFile {
     fn size(&self) -> u64 {
         ReadFile::size(self)
     }
+    fn keep_unnoted(&mut self) {
+        ReadFile::keep_unnoted(self);
+    }
     fn close(self: Box<Self>, cut: Option<&str>) {
-        ReadFile::close(*self, cut);
+        match cut {
+            None => ReadFile::finish(*self),
+            Some(reason) => ReadFile::close(*self, Some(reason)),
+        }
     }
 }
 

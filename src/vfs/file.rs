@@ -76,25 +76,30 @@ impl ReadFile {
         Ok(self.view.core.backend.space()?)
     }
 
-    /// Notes the transfer: completed when the last byte was read, failed with `reason` else.
+    /// Notes the transfer. With `cut`, failed for that reason, however much was read: what was read need not have
+    /// arrived. Without, completed when the last byte was read.
     pub fn close(mut self, cut: Option<&str>) {
-        self.note(cut.unwrap_or("closed before the end"));
+        let gave_up = (!self.reached_the_end.load(Ordering::Relaxed)).then_some("closed before the end");
+        self.note(cut.or(gave_up));
     }
 
     /// Notes the transfer: completed, because whoever asked for a part of the file got all of it.
     pub fn finish(mut self) {
-        self.reached_the_end.store(true, Ordering::Relaxed);
-        self.note("");
+        self.note(None);
     }
 
-    fn note(&mut self, reason_if_cut: &str) {
+    /// What is read is not for the client: no transfer is noted.
+    pub fn keep_unnoted(&mut self) {
+        self.noted = true;
+    }
+
+    fn note(&mut self, failure: Option<&str>) {
         if std::mem::replace(&mut self.noted, true) {
             return;
         }
-        let outcome = if self.reached_the_end.load(Ordering::Relaxed) {
-            TransferOutcome::Completed
-        } else {
-            TransferOutcome::Failed { reason: reason_if_cut.to_owned() }
+        let outcome = match failure {
+            None => TransferOutcome::Completed,
+            Some(reason) => TransferOutcome::Failed { reason: reason.to_owned() },
         };
         self.view.core.ledger.noted(TransferNote {
             transfer: self.transfer,
@@ -114,6 +119,6 @@ impl ReadFile {
 
 impl Drop for ReadFile {
     fn drop(&mut self) {
-        self.note("the connection was lost");
+        self.note(Some("the connection was lost"));
     }
 }
