@@ -10,6 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::spares::Spares;
+
 /// Past this the reading of the connection pauses.
 const PAUSE_AT: usize = 8 * 1024 * 1024;
 /// Past this the connection ends, when nothing but the client can free bytes: twice what the deepest pipelines of real
@@ -26,6 +28,8 @@ pub(super) struct Overwhelmed;
 pub(super) struct Budget {
     state: Mutex<State>,
     freed: Notify,
+    /// What is done gives its memory to what comes.
+    pub(super) spares: Spares,
 }
 
 #[derive(Default)]

@@ -10,6 +10,7 @@ use super::budget::Budget;
 use super::handles::OpenFile;
 use super::packet::{Packet, Request};
 use super::replies::Replies;
+use super::spares::Spares;
 use super::status::Status;
 
 /// A read or write, with its file; `None`: the handle is not open.
@@ -66,7 +67,7 @@ impl<T: Tree> Batch<T> {
                 break;
             }
             let cost = job.packet.cost();
-            done.serve(job, longest_read);
+            done.serve(job, longest_read, &budget.spares);
             // At once, and not at the end of the batch: the connection may be waiting for it.
             budget.free(channel, cost);
         }
@@ -76,7 +77,7 @@ impl<T: Tree> Batch<T> {
 }
 
 impl<T: Tree> Done<T> {
-    fn serve(&mut self, job: Job<T>, longest_read: usize) {
+    fn serve(&mut self, job: Job<T>, longest_read: usize, spares: &Spares) {
         let id = job.packet.id;
         let Some(file) = job.file else {
             self.replies.status(id, &Status::invalid_handle());
@@ -95,10 +96,14 @@ impl<T: Tree> Done<T> {
                     Err(error) => Err(error),
                 }
             }
-            Request::Write { offset, data, .. } => file.write_at(offset, &data).map(|()| {
-                self.bytes_in += data.len() as u64;
-                Some(Status::ok())
-            }),
+            Request::Write { offset, data, .. } => {
+                let (written, length) = (file.write_at(offset, &data), data.len());
+                spares.give(data);
+                written.map(|()| {
+                    self.bytes_in += length as u64;
+                    Some(Status::ok())
+                })
+            }
             _ => Ok(Some(Status::unsupported("not about data"))),
         };
         match outcome {

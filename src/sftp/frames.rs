@@ -1,5 +1,7 @@
 //! From a stream of bytes to whole packets: each is preceded by its length (draft-ietf-secsh-filexfer-02 §3).
 
+use super::spares::Spares;
+
 /// The longest packet: 256 KiB of data, as OpenSSH's, and its header.
 pub(super) const MAX_PACKET: usize = 256 * 1024 + 1024;
 
@@ -20,7 +22,7 @@ pub(super) struct Frames {
 
 impl Frames {
     /// Takes bytes off `data`, up to the end of a packet; the packet, when it became whole.
-    pub(super) fn next(&mut self, data: &mut &[u8]) -> Result<Option<Vec<u8>>, BadLength> {
+    pub(super) fn next(&mut self, data: &mut &[u8], spares: &Spares) -> Result<Option<Vec<u8>>, BadLength> {
         while self.missing == 0 {
             let Some((byte, rest)) = data.split_first() else { return Ok(None) };
             *data = rest;
@@ -32,7 +34,7 @@ impl Frames {
                 match usize::try_from(announced) {
                     Ok(length) if (1..=MAX_PACKET).contains(&length) => {
                         // Bounded by MAX_PACKET; the pages are touched only as data arrives.
-                        self.packet = Vec::with_capacity(length);
+                        self.packet = spares.take(length);
                         self.missing = length;
                     }
                     _ => return Err(BadLength(announced)),
@@ -56,7 +58,7 @@ mod tests {
     fn all(frames: &mut Frames, mut data: &[u8]) -> Result<Vec<Vec<u8>>, BadLength> {
         let mut packets = Vec::new();
         while !data.is_empty() {
-            packets.extend(frames.next(&mut data)?);
+            packets.extend(frames.next(&mut data, &Spares::default())?);
         }
         Ok(packets)
     }

@@ -134,7 +134,10 @@ impl<T: Tree> Worker<T> {
     async fn close(&mut self, handle: HandleId) -> Result<(), Failed> {
         match self.handles.remove(handle).ok_or_else(Status::invalid_handle)? {
             Open::File { file: OpenFile::Read(file), .. } => close_read(file, None),
-            Open::File { file: OpenFile::Write { file, .. }, .. } => file.publish().await?,
+            Open::File { file: OpenFile::Write { file, .. }, .. } => {
+                self.channel.budget.spares.clear();
+                file.publish().await?;
+            }
             Open::Folder { .. } => {}
         }
         Ok(())

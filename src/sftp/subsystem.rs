@@ -150,7 +150,7 @@ impl Feed {
     /// Takes data of the channel, waiting for room in the budget.
     pub(super) async fn take(&mut self, mut data: &[u8], channel: u32, budget: &Budget) -> Result<(), Overwhelmed> {
         while !data.is_empty() && !self.broken {
-            let incoming = match self.frames.next(&mut data) {
+            let incoming = match self.frames.next(&mut data, &budget.spares) {
                 Ok(None) => break,
                 Ok(Some(packet)) => self.read(packet).unwrap_or_else(Incoming::Broken),
                 Err(length) => Incoming::Broken(length.into()),
