@@ -9,7 +9,7 @@ use super::accounts::Accounts;
 use super::admission::{Admissions, Connection};
 use super::defence::{Defence, WrongAnswers};
 use super::grant::{StorageTrees, Trees};
-use super::records::Records;
+use super::records::{Record, Records};
 use super::refusal::{Refusal, RefusalReason};
 use super::remembered::Remembered;
 use super::shown::Sparse;
@@ -73,10 +73,18 @@ impl Access {
         presets: Arc<BTreeMap<PresetName, Preset>>,
         clock: Arc<dyn Clock>,
     ) -> Arc<Self> {
+        let defence: Arc<dyn Defence> = Arc::new(WrongAnswers::new(settings.clone()));
+        let tell = {
+            let defence = Arc::clone(&defence);
+            move |record: &Record| match record {
+                Record::Block(block) => defence.kept(block),
+                Record::Attempt(_) | Record::Use { .. } | Record::Upgrade { .. } => {}
+            }
+        };
         Arc::new(Self {
             admissions: Admissions::new(settings.unauthenticated_total, settings.unauthenticated_per_address),
-            defence: Arc::new(WrongAnswers::new(settings.clone())),
-            records: Records::start(accounts.clone(), settings.attempts_kept),
+            defence,
+            records: Records::start(accounts.clone(), settings.attempts_kept, tell),
             settings,
             accounts,
             trees,
@@ -126,7 +134,8 @@ impl Access {
         self.remembered.forget(account);
     }
 
-    /// Ends a block of a login from an address, both as [`crate::store::Block`] has them; whether there was one.
+    /// Ends a block of a login from an address, both as [`crate::store::Block`] has them; whether there was one. Here it
+    /// is over when this returns; other processes on this store notice within seconds.
     pub async fn lift_block(&self, address: &str, login: &str) -> Result<bool, StoreError> {
         // A block may still be on its way to the store, and would come back from there.
         self.records.flush().await;

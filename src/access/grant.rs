@@ -90,9 +90,9 @@ impl Grant {
 
     pub(super) async fn try_open(self) -> Result<(Session, SessionTree), OpenError> {
         let Granted { opening, owner, registry, trees } = *self.0;
-        let (login, connection_type, address) = (opening.login.clone(), opening.connection_type, opening.address);
+        let Opening { login, connection_type, address, client, algorithms, .. } = opening.clone();
         let session = registry.open(opening)?;
-        let actor = Actor::Login { session: session.id(), login, connection_type, address };
+        let actor = Actor::Login { session: session.id(), login, connection_type, address, client, algorithms };
         let tree = trees.mount(owner, actor).await?;
         Ok((session, tree))
     }
@@ -123,9 +123,8 @@ impl Grant {
         self.0.opening.address
     }
 
-    /// The software that the client said it is, escaped and cut.
     pub fn client(&self) -> &str {
-        &self.0.opening.client
+        self.0.opening.client.as_str()
     }
 }
 

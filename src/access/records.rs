@@ -59,11 +59,16 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// Starts the task that writes; it ends when the records are dropped and written.
-    pub(super) fn start(accounts: Arc<dyn Accounts>, attempts_kept: u32) -> Self {
+    /// Starts the task that writes; it ends when the records are dropped and written. `written` is told of each once it
+    /// is durable.
+    pub(super) fn start(
+        accounts: Arc<dyn Accounts>,
+        attempts_kept: u32,
+        written: impl Fn(&Record) + Send + Sync + 'static,
+    ) -> Self {
         let (queue, messages) = mpsc::channel(QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
-        tokio::spawn(write_behind(messages, accounts, attempts_kept, dropped.clone()));
+        tokio::spawn(write_behind(messages, accounts, attempts_kept, written, dropped.clone()));
         Self { queue, dropped, uses: Mutex::new(LruCache::new(USES_REMEMBERED)) }
     }
 
@@ -98,6 +103,7 @@ async fn write_behind(
     mut messages: mpsc::Receiver<Message>,
     accounts: Arc<dyn Accounts>,
     attempts_kept: u32,
+    written: impl Fn(&Record) + Send + Sync + 'static,
     dropped: Arc<AtomicU64>,
 ) {
     let mut received = Vec::with_capacity(BATCH);
@@ -110,7 +116,7 @@ async fn write_behind(
                 Message::Flush(done) => flushes.push(done),
             }
         }
-        if let Err(loss) = write(&*accounts, &records, attempts_kept).await {
+        if let Err(loss) = write(&*accounts, &records, attempts_kept, &written).await {
             let Loss { lost, cause } = loss;
             tracing::warn!(lost, cause, "{lost} records of sign-ins could not be written and are lost");
         }
@@ -131,18 +137,29 @@ struct Loss {
 
 /// Writes all in one transaction; when the store refuses one of them (its account was removed a moment ago), each in its
 /// own, so that it takes no other with it.
-async fn write(accounts: &dyn Accounts, records: &[Record], attempts_kept: u32) -> Result<(), Loss> {
+async fn write(
+    accounts: &dyn Accounts,
+    records: &[Record],
+    attempts_kept: u32,
+    written: &(impl Fn(&Record) + Sync),
+) -> Result<(), Loss> {
     if records.is_empty() {
         return Ok(());
     }
     let all_at_once = write_once(accounts, records, attempts_kept).await;
-    let Err(cause) = all_at_once else { return Ok(()) };
+    let Err(cause) = all_at_once else {
+        records.iter().for_each(written);
+        return Ok(());
+    };
     if cause.is_of_the_store || records.len() == 1 {
         return Err(Loss { lost: records.len(), cause: cause.text });
     }
     let mut lost = 0;
     for record in records {
-        lost += usize::from(write_once(accounts, std::slice::from_ref(record), attempts_kept).await.is_err());
+        match write_once(accounts, std::slice::from_ref(record), attempts_kept).await {
+            Ok(()) => written(record),
+            Err(_) => lost += 1,
+        }
     }
     if lost == 0 { Ok(()) } else { Err(Loss { lost, cause: cause.text }) }
 }
@@ -206,7 +223,7 @@ mod tests {
     #[tokio::test]
     async fn a_flood_fills_the_queue_and_no_more_and_nobody_waits_for_it() {
         let accounts = Arc::new(MemoryAccounts::default());
-        let records = Records::start(accounts.clone(), 10);
+        let records = Records::start(accounts.clone(), 10, |_| {});
         for number in 0..3 * QUEUE {
             records.push(Record::Attempt(SignInAttempt {
                 account: None,

@@ -1,4 +1,4 @@
-//! What peers say of themselves, made fit for logs and records; and warnings that a flood cannot multiply.
+//! How much is shown of what peers say; and warnings that a flood cannot multiply.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -7,20 +7,8 @@ use crate::domain::Timestamp;
 
 /// The most characters of a login that are shown.
 pub(super) const LOGIN_CHARS: usize = 64;
-/// The most characters of a client's software that are shown.
-pub(super) const CLIENT_CHARS: usize = 100;
 /// The most characters of the algorithms of a connection.
 pub(super) const ALGORITHMS_CHARS: usize = 200;
-
-/// `text` without control characters and quotes, at most `most` characters long. A peer must not be able to write lines
-/// of its own into a log, nor make one endless.
-pub(super) fn shown(text: &str, most: usize) -> String {
-    let escaped: String = text.chars().take(most + 1).flat_map(char::escape_debug).collect();
-    if escaped.chars().count() <= most {
-        return escaped;
-    }
-    escaped.chars().take(most - 1).chain(['…']).collect()
-}
 
 /// Lets one of many like warnings through every ten seconds, with how many there were since the last.
 #[derive(Default)]
@@ -50,16 +38,6 @@ impl Sparse {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_peer_writes_no_lines_of_its_own_into_the_log() {
-        assert_eq!(shown("paie-acme", 64), "paie-acme");
-        assert_eq!(shown("a\nINFO granted \u{1b}[31m\"", 64), "a\\nINFO granted \\u{1b}[31m\\\"");
-        let long = shown(&"x".repeat(100_000), 64);
-        assert_eq!(long.chars().count(), 64);
-        assert!(long.ends_with('…'));
-        assert!(shown(&"\n".repeat(100), 64).chars().count() <= 64);
-    }
 
     #[test]
     fn a_flood_of_warnings_becomes_a_few_that_count() {

@@ -8,16 +8,18 @@ use tokio::time::Instant;
 use super::accounts::{Known, Question, SignInRecord};
 use super::admission::{Connection, Place};
 use super::attempt::{Needed, Outcome, Proof};
-use super::defence::Target;
+use super::defence::{Target, Verdict};
 use super::door::{Access, LONGEST_LOOKUP};
 use super::grant::{Grant, Granted};
 use super::policy;
 use super::records::Record;
 use super::refusal::{Refusal, RefusalReason};
-use super::shown::{ALGORITHMS_CHARS, CLIENT_CHARS, LOGIN_CHARS, shown};
+use super::shown::{ALGORITHMS_CHARS, LOGIN_CHARS};
 use super::verification::{Factor, key_of};
 use crate::domain::credential::LastUse;
-use crate::domain::{AccountId, AuthenticationRule, CredentialId, LoginName, PublicKey, Timestamp};
+use crate::domain::{
+    AccountId, AuthenticationRule, ClientSoftware, CredentialId, LoginName, PublicKey, Timestamp, shown,
+};
 use crate::sessions::{Moment, Opening, Source};
 use crate::store::{GRANTED, SignInAttempt};
 use crate::vfs::TreeOwner;
@@ -33,7 +35,7 @@ const KEY_QUERIES: u32 = 20;
 pub struct SignIn {
     access: Arc<Access>,
     connection: Connection,
-    client: String,
+    client: ClientSoftware,
     algorithms: Option<String>,
     attempts: u32,
     key_queries: u32,
@@ -68,19 +70,19 @@ enum Decision {
 
 impl SignIn {
     pub(super) fn new(access: Arc<Access>, connection: Connection, place: Place) -> Self {
-        let client = String::new();
+        let client = ClientSoftware::default();
         let place = Some(place);
         Self { access, connection, client, algorithms: None, attempts: 0, key_queries: 0, factors: None, place }
     }
 
-    /// What the client says it is (SSH identification, FTP CLNT); escaped and cut for logs.
+    /// What the client says it is (SSH identification, FTP CLNT).
     pub fn set_client(&mut self, software: &str) {
-        self.client = shown(software, CLIENT_CHARS);
+        self.client = ClientSoftware::said(software);
     }
 
-    /// What protects the connection, as negotiated: SSH's algorithms in the order key exchange, host key, cipher, MAC,
-    /// or TLS's version and suite; parted by spaces, escaped and cut for records. Operators read there who still uses
-    /// what shall be switched off.
+    /// What protects the connection, as negotiated: SSH's algorithms in the order key exchange, host key, cipher and,
+    /// where the cipher needs one, MAC, or TLS's version and suite; parted by spaces, escaped and cut for records.
+    /// Operators read there who still uses what shall be switched off.
     pub fn set_protocol_details(&mut self, algorithms: &str) {
         self.algorithms = (!algorithms.is_empty()).then(|| shown(algorithms, ALGORITHMS_CHARS));
     }
@@ -97,14 +99,9 @@ impl SignIn {
         }
         let tried = self.tried(login);
         let now = self.access.clock.now();
-        if self.access.defence.is_blocked(&tried.target, now) {
-            return false;
-        }
-        match self.look_up(&tried, now).await {
-            Some(Known { block: None, record: Some(record) }) => {
-                key_of(&record, key, now).is_some_and(|credential| credential.validity.includes(now))
-            }
-            _ => false,
+        match self.look_past_blocks(&tried, now).await {
+            Ok(Some(record)) => key_of(&record, key, now).is_some_and(|credential| credential.validity.includes(now)),
+            Ok(None) | Err(_) => false,
         }
     }
 
@@ -149,25 +146,17 @@ impl SignIn {
             return refused(RefusalReason::TooManyAttempts);
         }
         let now = self.access.clock.now();
-        // A block is answered without looking at the proof. It depends on the attempts made from this address alone and
-        // falls on logins that nobody has like on any other, so what it saves in work tells nothing.
-        if self.access.defence.is_blocked(&tried.target, now) {
-            return refused(RefusalReason::Blocked);
-        }
-
         // Before the look: a change that comes after it is one that this sign-in may not have seen.
         let as_of = self.access.registry.moment();
-        let Some(known) = self.look_up(tried, now).await else { return refused(RefusalReason::Unavailable) };
-        if let Some(block) = known.block {
-            self.access.defence.adopt(&tried.target, block.until);
-            return refused(RefusalReason::Blocked);
-        }
-        let account = known.record.as_ref().map(|record| record.account.id);
+        let known = match self.look_past_blocks(tried, now).await {
+            Ok(known) => known,
+            Err(reason) => return refused(reason),
+        };
+        let account = known.as_ref().map(|record| record.account.id);
 
-        let rules =
-            known.record.as_ref().map_or(Ok(()), |record| policy::check(&record.account, &self.connection, now));
-        let verified = self.access.verify(known.record.as_ref(), proof, rules.is_ok(), now).await;
-        let (proven, record) = match (verified, known.record) {
+        let rules = known.as_ref().map_or(Ok(()), |record| policy::check(&record.account, &self.connection, now));
+        let verified = self.access.verify(known.as_ref(), proof, rules.is_ok(), now).await;
+        let (proven, record) = match (verified, known) {
             (Ok(proven), Some(record)) => (proven, record),
             (Ok(_), None) => return refused(RefusalReason::UnknownLogin),
             (Err(failure), _) => {
@@ -185,6 +174,11 @@ impl SignIn {
         };
 
         // Whoever proved one factor of two is refused by the account's rules here too, not told that more is needed.
+        //
+        // It counts towards no block and forgives none: a block is for guesses, and who shows what is right does not
+        // guess, whatever else forbids the sign-in. A customer whose account is disabled, has expired or comes from a
+        // new address goes on polling with the right password; a block of minutes beside that would only hide the reason
+        // from operators, and outlast its mending.
         if let Err(reason) = rules {
             return Decision::Refused { reason, account };
         }
@@ -198,7 +192,7 @@ impl SignIn {
 
         // Only a whole sign-in forgives wrong answers: with one factor of two known, the other could else be guessed for
         // ever, the count being cleared in between.
-        self.access.defence.granted(&tried.target);
+        self.access.defence.forgive(&tried.target);
         self.record_use(proven.credential, now);
         Decision::Granted(self.grant(record, as_of))
     }
@@ -254,6 +248,27 @@ impl SignIn {
         })
     }
 
+    /// Looks the login up, unless it is blocked from here.
+    ///
+    /// A block is answered without looking at the proof. It depends on the attempts made from this address alone and
+    /// falls on logins that nobody has like on any other, so what it saves in work tells nothing.
+    async fn look_past_blocks(&self, tried: &Tried, now: Timestamp) -> Result<Option<SignInRecord>, RefusalReason> {
+        let defence = &self.access.defence;
+        let verdict = defence.verdict(&tried.target, now);
+        if verdict == Verdict::Blocked {
+            return Err(RefusalReason::Blocked);
+        }
+        let Known { block, record } = self.look_up(tried, now).await.ok_or(RefusalReason::Unavailable)?;
+        if let Some(block) = block {
+            defence.adopt(&tried.target, block.until, now);
+            return Err(RefusalReason::Blocked);
+        }
+        if verdict == Verdict::BlockedIfKept {
+            defence.forgive(&tried.target);
+        }
+        Ok(record)
+    }
+
     /// `None`: the store does not answer, and nobody is let in on a guess.
     async fn look_up(&self, tried: &Tried, now: Timestamp) -> Option<Known> {
         let address = tried.target.source.to_string();
@@ -293,7 +308,7 @@ impl SignIn {
             login: tried.shown.clone(),
             address: self.connection.peer.ip().to_canonical().to_string(),
             connection_type: self.connection.connection_type,
-            client: self.client.clone(),
+            client: self.client.to_string(),
             algorithms: self.algorithms.clone(),
             outcome: outcome.to_owned(),
             first_at: now,
@@ -304,7 +319,7 @@ impl SignIn {
 
     fn record_use(&self, credential: CredentialId, now: Timestamp) {
         let address = self.connection.peer.ip().to_canonical().to_string();
-        self.access.records.push_use(credential, LastUse { at: now, address, client: self.client.clone() });
+        self.access.records.push_use(credential, LastUse { at: now, address, client: self.client.to_string() });
     }
 }
 

@@ -116,7 +116,7 @@ async fn sign_ins_are_written_down_before_the_database_closes() {
         peer: "192.0.2.7:50000".parse().unwrap(),
         connection_type: ConnectionType::Sftp,
         preset: None,
-        tls_resumption: crate::domain::TlsResumption::Offered,
+        tls_resumption: crate::domain::TlsResumption::default(),
     };
     let mut sign_in = app.kept.access.admit(connection).ok().unwrap();
     let wrong = Proof::Password(Secret::new(String::from("wrong")));

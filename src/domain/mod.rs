@@ -6,6 +6,7 @@
 
 pub mod access_rule;
 pub mod account;
+pub mod client_software;
 pub mod clock;
 pub mod connection_type;
 pub mod credential;
@@ -27,6 +28,7 @@ pub mod virtual_path;
 
 pub use access_rule::{AddressRange, AuthenticationRule};
 pub use account::{Account, AccountName, AccountState};
+pub use client_software::{ClientSoftware, shown};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use connection_type::{ConnectionType, ConnectionTypes};
 pub use credential::{Credential, CredentialKind, Validity};

@@ -47,17 +47,19 @@ mod tests {
     use super::*;
     use crate::domain::{AccountId, ConnectionType, OsRandom};
     use crate::events::rows;
-    use crate::events::samples::{note, publication, store};
+    use crate::events::samples::{note, publication};
+    use crate::store::contract::on_every_engine;
     use crate::store::{PageRequest, SignInAttempt, SignInFilter, TransferFilter};
     use crate::vfs::{Publication, TransferNote};
     use std::time::Duration;
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-    #[tokio::test]
-    async fn what_is_older_than_its_term_goes_and_the_rest_stays() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = store(&directory).await;
+    on_every_engine! {
+        what_is_older_than_its_term_goes_and_the_rest_stays;
+    }
+
+    async fn what_is_older_than_its_term_goes_and_the_rest_stays(store: &Store) {
         let now = publication(0).published_at;
         let account = AccountId::new(now, &OsRandom);
         let mut unit = store.write().await.unwrap();
@@ -89,7 +91,7 @@ mod tests {
         unit.commit().await.unwrap();
 
         let settings = HistorySettings { transfers: 7 * DAY, sign_ins: 5 * DAY, events: 3 * DAY };
-        assert_eq!(forget_old(&store, &settings, now).await.unwrap(), 2_100 + 1 + 1);
+        assert_eq!(forget_old(store, &settings, now).await.unwrap(), 2_100 + 1 + 1);
 
         let page = PageRequest::first(200);
         let mut reader = store.read().await.unwrap();
@@ -100,6 +102,6 @@ mod tests {
         let events = reader.events().list(None, &page).await.unwrap().items;
         assert_eq!(events.iter().map(|row| row.at).collect::<Vec<_>>(), [now.minus(DAY)]);
         drop(reader);
-        assert_eq!(forget_old(&store, &settings, now).await.unwrap(), 0);
+        assert_eq!(forget_old(store, &settings, now).await.unwrap(), 0);
     }
 }

@@ -116,8 +116,18 @@ impl Ledger for StoreLedger {
 mod tests {
     use super::*;
     use crate::domain::{AccountId, InstanceId, OsRandom};
-    use crate::events::samples::{STARTED, note, publication, store};
+    use crate::events::samples::{STARTED, note, publication};
+    use crate::store::contract::{TestStore, on_every_engine};
     use crate::store::{PageRequest, TransferFilter};
+
+    on_every_engine! {
+        a_publication_survives_the_programs_end;
+        the_same_publication_told_twice_is_recorded_once;
+        publications_that_come_together_share_their_transactions;
+        a_publication_that_cannot_be_recorded_does_not_fail_the_others;
+        a_publication_fails_at_once_when_the_database_is_gone;
+        notes_are_written_behind_and_dropped_only_when_too_many_wait;
+    }
 
     fn start(store: &Store) -> Arc<StoreLedger> {
         StoreLedger::start(store.clone(), Metrics::default())
@@ -141,37 +151,28 @@ mod tests {
         store.read().await.unwrap().events().list(Some(instance), &page).await.unwrap().items.len()
     }
 
-    #[tokio::test]
-    async fn a_publication_survives_the_programs_end() {
-        let directory = tempfile::tempdir().unwrap();
+    async fn a_publication_survives_the_programs_end(store: &TestStore) {
         let published = publication(1);
-        let first = store(&directory).await;
-        start(&first).published(published.clone()).await.unwrap();
-        first.close().await;
+        start(store).published(published.clone()).await.unwrap();
+        store.close().await;
 
-        let reopened = store(&directory).await;
+        let reopened = store.another().await;
         let transfers = transfers_of(&reopened, published.account).await;
         assert_eq!(transfers, [rows::of_publication(published.clone()).0]);
         assert_eq!(events_of(&reopened, published.instance).await, 1);
     }
 
-    #[tokio::test]
-    async fn the_same_publication_told_twice_is_recorded_once() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = store(&directory).await;
-        let ledger = start(&store);
+    async fn the_same_publication_told_twice_is_recorded_once(store: &Store) {
+        let ledger = start(store);
         let published = publication(1);
         ledger.published(published.clone()).await.unwrap();
         ledger.published(published.clone()).await.unwrap();
-        assert_eq!(transfers_of(&store, published.account).await.len(), 1);
-        assert_eq!(events_of(&store, published.instance).await, 1);
+        assert_eq!(transfers_of(store, published.account).await.len(), 1);
+        assert_eq!(events_of(store, published.instance).await, 1);
     }
 
-    #[tokio::test]
-    async fn publications_that_come_together_share_their_transactions() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = store(&directory).await;
-        let ledger = start(&store);
+    async fn publications_that_come_together_share_their_transactions(store: &Store) {
+        let ledger = start(store);
         let account = AccountId::new(STARTED, &OsRandom);
         let all = (0..500).map(|number| ledger.published(Publication { account, ..publication(number) }));
         let outcomes = futures_util::future::join_all(all).await;
@@ -187,39 +188,30 @@ mod tests {
         assert_eq!((first.items.len(), second.items.len(), third.items.len()), (200, 200, 100));
     }
 
-    #[tokio::test]
-    async fn a_publication_that_cannot_be_recorded_does_not_fail_the_others() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = store(&directory).await;
-        let mut unit = store.write().await.unwrap();
-        unit.run(
-            "CREATE TRIGGER refused BEFORE INSERT ON transfers WHEN NEW.path = '/export/absences-7.csv' \
-             BEGIN SELECT RAISE(ABORT, 'refused'); END",
-        )
-        .await;
-        unit.commit().await.unwrap();
+    async fn a_publication_that_cannot_be_recorded_does_not_fail_the_others(store: &TestStore) {
+        store
+            .run(
+                "CREATE TRIGGER refused BEFORE INSERT ON transfers WHEN NEW.path = '/export/absences-7.csv' \
+                 BEGIN SELECT RAISE(ABORT, 'refused'); END",
+                "ALTER TABLE transfers ADD CONSTRAINT refused CHECK (path <> '/export/absences-7.csv')",
+            )
+            .await;
 
-        let ledger = start(&store);
+        let ledger = start(store);
         let all = (0..20).map(|number| ledger.published(publication(number)));
         let outcomes = futures_util::future::join_all(all).await;
         let failed: Vec<usize> = (0..20).filter(|number| outcomes[*number].is_err()).collect();
         assert_eq!(failed, [7]);
     }
 
-    #[tokio::test]
-    async fn a_publication_fails_at_once_when_the_database_is_gone() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = store(&directory).await;
-        let ledger = start(&store);
+    async fn a_publication_fails_at_once_when_the_database_is_gone(store: &Store) {
+        let ledger = start(store);
         store.close().await;
         let outcomes = futures_util::future::join_all((0..20).map(|number| ledger.published(publication(number))));
         assert!(outcomes.await.iter().all(Result::is_err));
     }
 
-    #[tokio::test]
-    async fn notes_are_written_behind_and_dropped_only_when_too_many_wait() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = store(&directory).await;
+    async fn notes_are_written_behind_and_dropped_only_when_too_many_wait(store: &Store) {
         let (ledger, writer) = StoreLedger::new(store.clone(), Metrics::default());
         let account = AccountId::new(STARTED, &OsRandom);
         for number in 0..NOTES as u64 {
@@ -235,7 +227,7 @@ mod tests {
         ledger.published(publication(1)).await.unwrap();
         ledger.noted(TransferNote { account, ..note(5_000) });
         ledger.flush().await;
-        let newest = transfers_of(&store, account).await;
+        let newest = transfers_of(store, account).await;
         assert_eq!((newest.len(), newest[0].path.as_str()), (200, "/export/absences-5000.csv"));
         assert_eq!(ledger.dropped_notes.load(Ordering::Relaxed), 0, "the writer told of those that were dropped");
 
@@ -243,6 +235,6 @@ mod tests {
         ledger.noted(TransferNote { account, ..note(6_000) });
         drop(ledger);
         writer.await.unwrap();
-        assert_eq!(transfers_of(&store, account).await[0].path.as_str(), "/export/absences-6000.csv");
+        assert_eq!(transfers_of(store, account).await[0].path.as_str(), "/export/absences-6000.csv");
     }
 }

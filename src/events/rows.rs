@@ -28,15 +28,17 @@ pub(super) fn of_publication(publication: Publication) -> (TransferRow, EventRow
         at: publication.published_at,
         data,
     };
-    let (session, connection_type, address) = connection(&publication.actor);
+    let Who { actor, session, connection_type, address, client, algorithms } = publication.actor.into();
     let transfer = TransferRow {
         id: publication.transfer,
         instance: publication.instance,
         account: publication.account,
-        actor: actor_name(&publication.actor),
+        actor,
         session,
         connection_type,
         address,
+        client,
+        algorithms,
         direction: TransferDirection::Upload,
         path: publication.path,
         bytes: publication.bytes,
@@ -51,7 +53,7 @@ pub(super) fn of_publication(publication: Publication) -> (TransferRow, EventRow
 
 /// The transfer of a note.
 pub(super) fn of_note(note: TransferNote) -> TransferRow {
-    let (session, connection_type, address) = connection(&note.actor);
+    let Who { actor, session, connection_type, address, client, algorithms } = note.actor.into();
     let (outcome, reason) = match note.outcome {
         TransferOutcome::Completed => (TransferResult::Completed, None),
         TransferOutcome::Failed { reason } => (TransferResult::Failed, Some(reason)),
@@ -60,10 +62,12 @@ pub(super) fn of_note(note: TransferNote) -> TransferRow {
         id: note.transfer,
         instance: note.instance,
         account: note.account,
-        actor: actor_name(&note.actor),
+        actor,
         session,
         connection_type,
         address,
+        client,
+        algorithms,
         direction: if note.upload { TransferDirection::Upload } else { TransferDirection::Download },
         path: note.path,
         bytes: note.bytes,
@@ -75,16 +79,9 @@ pub(super) fn of_note(note: TransferNote) -> TransferRow {
     }
 }
 
-fn actor_name(actor: &Actor) -> String {
-    match actor {
-        Actor::Login { login, .. } => format!("login {login}"),
-        Actor::Operator { name } => format!("operator {name}"),
-    }
-}
-
 fn actor_data(actor: &Actor) -> serde_json::Value {
     match actor {
-        Actor::Login { session, login, connection_type, address } => serde_json::json!({
+        Actor::Login { session, login, connection_type, address, .. } => serde_json::json!({
             "login": login,
             "connection_type": connection_type,
             "address": address.to_canonical(),
@@ -94,13 +91,37 @@ fn actor_data(actor: &Actor) -> serde_json::Value {
     }
 }
 
-/// By which connection a login worked; operators have none.
-fn connection(actor: &Actor) -> (Option<SessionId>, Option<ConnectionType>, Option<String>) {
-    match actor {
-        Actor::Login { session, connection_type, address, .. } => {
-            (Some(*session), Some(*connection_type), Some(address.to_canonical().to_string()))
+/// What a transfer tells of whoever worked.
+struct Who {
+    actor: String,
+    // A login's connection; operators have none.
+    session: Option<SessionId>,
+    connection_type: Option<ConnectionType>,
+    address: Option<String>,
+    client: Option<String>,
+    algorithms: Option<String>,
+}
+
+impl From<Actor> for Who {
+    fn from(actor: Actor) -> Self {
+        match actor {
+            Actor::Login { session, login, connection_type, address, client, algorithms } => Self {
+                actor: format!("login {login}"),
+                session: Some(session),
+                connection_type: Some(connection_type),
+                address: Some(address.to_canonical().to_string()),
+                client: Some(client.to_string()),
+                algorithms,
+            },
+            Actor::Operator { name } => Self {
+                actor: format!("operator {name}"),
+                session: None,
+                connection_type: None,
+                address: None,
+                client: None,
+                algorithms: None,
+            },
         }
-        Actor::Operator { .. } => (None, None, None),
     }
 }
 
@@ -132,6 +153,8 @@ mod tests {
         assert_eq!((event.kind.as_str(), event.data), ("file.uploaded", expected));
         assert_eq!(transfer.actor, "login Paie.Acme");
         assert_eq!(transfer.address.as_deref(), Some("203.0.113.7"));
+        assert_eq!(transfer.client.as_deref(), Some("SSH-2.0-OpenSSH_9.9"));
+        assert_eq!(transfer.algorithms.as_deref(), Some("curve25519-sha256 ssh-ed25519 aes128-gcm@openssh.com"));
     }
 
     #[test]
@@ -147,6 +170,7 @@ mod tests {
         assert_eq!(event.data["actor"], serde_json::json!({ "operator": "hr-suite" }));
         assert_eq!(transfer.actor, "operator hr-suite");
         assert_eq!((transfer.session, transfer.connection_type, transfer.address), (None, None, None));
+        assert_eq!((transfer.client, transfer.algorithms), (None, None));
     }
 
     #[test]

@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use tempfile::TempDir;
-
-use crate::config::DatabaseSettings;
 use crate::domain::{
-    AccountId, ConnectionType, EventId, FolderId, InstanceId, OsRandom, SessionId, Timestamp, TransferId,
+    AccountId, ClientSoftware, ConnectionType, EventId, FolderId, InstanceId, OsRandom, SessionId, Timestamp,
+    TransferId,
 };
-use crate::store::Store;
 use crate::vfs::{Actor, Publication, TransferNote, TransferOutcome};
 
 pub(super) const STARTED: Timestamp = Timestamp::from_seconds(1_795_456_800);
@@ -34,6 +31,8 @@ pub(super) fn publication(number: u64) -> Publication {
             login: "Paie.Acme".parse().unwrap(),
             connection_type: ConnectionType::Sftp,
             address: "::ffff:203.0.113.7".parse().unwrap(),
+            client: ClientSoftware::said("SSH-2.0-OpenSSH_9.9"),
+            algorithms: Some(String::from("curve25519-sha256 ssh-ed25519 aes128-gcm@openssh.com")),
         },
         started_at: STARTED,
         published_at: id,
@@ -55,11 +54,4 @@ pub(super) fn note(number: u64) -> TransferNote {
         ended_at: publication.published_at,
         outcome: TransferOutcome::Completed,
     }
-}
-
-pub(super) async fn store(directory: &TempDir) -> Store {
-    let url = format!("sqlite:{}", directory.path().join("gateway.db").display());
-    let store = Store::open(&DatabaseSettings { url: url.into(), connections: 2 }).await.unwrap();
-    store.migrate().await.unwrap();
-    store
 }

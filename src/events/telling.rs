@@ -25,6 +25,7 @@ pub(super) fn tell(transfer: &TransferRow, metrics: &Metrics) {
         session = transfer.session.map(tracing::field::display),
         connection_type = transfer.connection_type.map(tracing::field::display),
         address = transfer.address.as_deref(),
+        client = transfer.client.as_deref(),
         transfer = %transfer.id,
         bytes = transfer.bytes,
         milliseconds = transfer.ended_at.since(transfer.started_at).as_millis(),

@@ -37,6 +37,10 @@ impl Door for AccessDoor {
         self.sign_in.set_client(software);
     }
 
+    fn set_protocol_details(&mut self, algorithms: &str) {
+        self.sign_in.set_protocol_details(algorithms);
+    }
+
     fn attempt<'a>(&'a mut self, login: &'a str, password: Secret<String>) -> BoxFuture<'a, Answer> {
         Box::pin(async move {
             match self.sign_in.attempt(login, Proof::Password(password)).await {

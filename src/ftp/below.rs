@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Connection, Refusal, RefusalReason};
-use crate::domain::{FtpRules, LoginName, Secret, Timestamp, UnprovenEnd, VirtualPath};
+use crate::domain::{ClientSoftware, FtpRules, LoginName, Secret, Timestamp, UnprovenEnd, VirtualPath};
 use crate::sessions::{EndReason, Session};
 use crate::vfs::{CutReason, Entry, Listing, Metadata, ReadFile, Replace, SessionTree, Upload, VfsError, WriteOptions};
 
@@ -26,6 +26,9 @@ pub(super) trait Gate: Send + Sync + 'static {
 pub(super) trait Door: Send + 'static {
     /// What the client says it is.
     fn set_client(&mut self, software: &str);
+
+    /// TLS's version and suite.
+    fn set_protocol_details(&mut self, algorithms: &str);
 
     fn attempt<'a>(&'a mut self, login: &'a str, password: Secret<String>) -> BoxFuture<'a, Answer>;
 }
@@ -50,6 +53,8 @@ pub(super) struct Entered {
 /// The session, as far as the edge tells it of its life and asks whether it goes on.
 pub(super) trait Presence: Send + Sync + 'static {
     fn login(&self) -> &LoginName;
+    /// What the client says it is, where it says so only now.
+    fn set_client(&self, client: ClientSoftware);
     fn rules(&self) -> FtpRules;
     fn ended(&self) -> &CancellationToken;
     fn end_reason(&self) -> Option<EndReason>;
@@ -75,6 +80,8 @@ impl dyn Presence {
 /// The files of a login.
 pub(super) trait Tree: Send + Sync + 'static {
     fn home(&self) -> VirtualPath;
+    /// The same for records that name this client.
+    fn known_as(&self, client: ClientSoftware) -> Arc<dyn Tree>;
     fn stat<'a>(&'a self, path: &'a VirtualPath) -> Asked<'a, Metadata>;
     fn list<'a>(&'a self, path: &'a VirtualPath) -> Asked<'a, Box<dyn Entries>>;
     fn open_read<'a>(&'a self, path: &'a VirtualPath) -> Asked<'a, Box<dyn Reader>>;
@@ -117,6 +124,9 @@ impl Presence for Session {
     fn login(&self) -> &LoginName {
         Session::login(self)
     }
+    fn set_client(&self, client: ClientSoftware) {
+        Session::set_client(self, client);
+    }
     fn rules(&self) -> FtpRules {
         Session::ftp_rules(self)
     }
@@ -143,6 +153,9 @@ impl Presence for Session {
 impl Tree for SessionTree {
     fn home(&self) -> VirtualPath {
         SessionTree::home(self)
+    }
+    fn known_as(&self, client: ClientSoftware) -> Arc<dyn Tree> {
+        Arc::new(SessionTree::known_as(self, client))
     }
     fn stat<'a>(&'a self, path: &'a VirtualPath) -> Asked<'a, Metadata> {
         Box::pin(SessionTree::stat(self, path))

@@ -21,7 +21,7 @@ use super::session;
 use super::verbs::{self, Argument, Verb};
 use crate::config::{FtpListener, FtpMode, FtpSettings};
 use crate::domain::{Clock, NameEncoding, Random};
-use crate::net::{TlsSession, TlsSessions};
+use crate::net::{TlsSession, TlsSessions, tls_details};
 use crate::telemetry::Metrics;
 
 /// What every connection of a listener works with.
@@ -85,7 +85,7 @@ impl Client {
 }
 
 /// Serves one connection to its end.
-pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, door: Box<dyn Door>) {
+pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, mut door: Box<dyn Door>) {
     let deadline = Instant::now() + shared.sign_in_timeout;
     let Ok(local) = stream.local_addr() else { return };
     let implicit = shared.bound.mode == FtpMode::Ftps;
@@ -105,6 +105,9 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
     let clear = Clear { client, stream, commands: 0 };
     let private = if implicit { clear.handshake().await } else { clear.upgrade().await };
     let Some(Private { mut client, stream, commands }) = private else { return };
+    if let Some(algorithms) = tls_details(stream.get_ref().1) {
+        door.set_protocol_details(&algorithms);
+    }
     client.phase = Phase::Private;
     let mut wire = Wire::new(stream);
     if implicit && wire.say(&greeting(), NameEncoding::Utf8).await.is_err() {

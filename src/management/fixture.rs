@@ -8,13 +8,14 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::access::{Access, AccessParts, Connection, Outcome, Proof};
-use crate::config::{AccessSettings, DatabaseSettings, PasswordSettings, SessionSettings, StorageSettings};
+use crate::config::{AccessSettings, PasswordSettings, SessionSettings, StorageSettings};
 use crate::credentials::{Argon2Hasher, Passwords};
 use crate::domain::{ConnectionType, ManualClock, OsRandom, Preset, PresetName, Secret, Timestamp, TlsResumption};
 use crate::events::StoreLedger;
 use crate::sessions::Registry;
 pub use crate::sessions::{EndReason, Session};
-use crate::store::Store;
+use crate::store::contract::TestStore;
+use crate::store::{Block, Store};
 use crate::vfs::Storage;
 
 use super::{Management, ManagementParts};
@@ -26,8 +27,9 @@ pub struct Bench {
     pub access: Arc<Access>,
     pub registry: Arc<Registry>,
     pub clock: Arc<ManualClock>,
-    /// Holds the database and `files`.
+    /// Holds `files`.
     pub directory: TempDir,
+    _database: Option<TestStore>,
 }
 
 /// When tests begin.
@@ -86,13 +88,17 @@ const PRESETS: [(&str, &str); 3] = [
 ];
 
 impl Bench {
+    /// On a SQLite of its own.
     pub async fn new() -> Self {
+        let database = TestStore::sqlite().await;
+        let bench = Self::over(&database);
+        Self { _database: Some(database), ..bench }
+    }
+
+    pub fn over(store: &Store) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(start()));
         let random = Arc::new(OsRandom);
-        let url = format!("sqlite:{}", directory.path().join("gateway.db").display());
-        let store = Store::open(&DatabaseSettings { url: url.into(), connections: 4 }).await.unwrap();
-        store.migrate().await.unwrap();
         let ledger = StoreLedger::start(store.clone(), crate::telemetry::Metrics::default());
         let minutes = |count: u64| Duration::from_secs(60 * count);
         let storage = StorageSettings {
@@ -152,7 +158,17 @@ impl Bench {
             clock: clock.clone(),
             random,
         });
-        Self { management, store, access, registry, clock, directory }
+        let store = store.clone();
+        Self { management, store, access, registry, clock, directory, _database: None }
+    }
+
+    /// Blocks a login from an address for an hour.
+    pub async fn block(&self, address: &str, login: &str) {
+        let (address, login, reason) = (address.to_owned(), login.to_owned(), "as a test".to_owned());
+        let block = Block { address, login, reason, since: start(), until: start().plus(Duration::from_secs(3_600)) };
+        let mut unit = self.store.write().await.unwrap();
+        unit.blocks().put(&block).await.unwrap();
+        unit.commit().await.unwrap();
     }
 
     /// Signs in over SFTP as a client would; `None` when refused.

@@ -49,10 +49,14 @@ pub struct TransferInfo {
     pub id: TransferId,
     /// `login NAME` or `operator NAME`.
     pub actor: String,
-    /// The login's session; operators have none, nor a connection type and an address.
+    /// The login's session; operators have none, nor a connection type, an address, a client and algorithms.
     pub session: Option<SessionId>,
     pub connection_type: Option<ConnectionType>,
     pub address: Option<String>,
+    /// What the client said it is.
+    pub client: Option<String>,
+    /// What protected the connection, where known.
+    pub algorithms: Option<String>,
     pub direction: TransferDirection,
     pub path: VirtualPath,
     pub bytes: u64,
@@ -88,13 +92,15 @@ pub struct SignInInfo {
 impl From<TransferRow> for TransferInfo {
     fn from(row: TransferRow) -> Self {
         let TransferRow { id, actor, session, connection_type, address, direction, path, bytes, .. } = row;
-        let TransferRow { started_at, ended_at, outcome, reason, unproven_end, .. } = row;
+        let TransferRow { client, algorithms, started_at, ended_at, outcome, reason, unproven_end, .. } = row;
         Self {
             id,
             actor,
             session,
             connection_type,
             address,
+            client,
+            algorithms,
             direction,
             path,
             bytes,

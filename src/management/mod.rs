@@ -10,6 +10,7 @@
 
 mod account_rules;
 pub mod accounts;
+pub mod blocks;
 mod burials;
 pub mod credentials;
 mod error;
@@ -38,6 +39,7 @@ use crate::store::Store;
 use crate::vfs::Storage;
 
 pub use accounts::{AccountChanges, AccountFilter, CreatedAccount, NewAccount};
+pub use blocks::SignInBlock;
 pub use credentials::{CreatedPassword, NewPassword, NewPublicKey, ValidityChanges};
 pub use error::{Cause, FieldError, ManagementError, sentence};
 pub use files::{Abandonment, Download, EntryKind, FileInfo, IncomingFile, StoredFile};

@@ -72,7 +72,7 @@ impl Management {
     /// A transaction to change something in, for who may change anything.
     pub(super) async fn change(&self, operator: &Operator) -> Result<Unit, ManagementError> {
         operator.may_change()?;
-        Ok(self.store.write().await?)
+        Ok(self.store.decide().await?)
     }
 }
 

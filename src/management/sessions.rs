@@ -46,7 +46,7 @@ impl From<SessionInfo> for OpenSession {
             login,
             connection_type,
             address,
-            client,
+            client: client.to_string(),
             algorithms,
             opened_at,
             active_at,

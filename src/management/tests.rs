@@ -8,9 +8,11 @@ use crate::sessions::{EndReason, Session};
 
 use super::fixture::Bench;
 use super::{
-    AccountChanges, CreatedAccount, FolderChanges, NewAccount, NewFolder, NewInstance, NewPassword, NewToken, Operator,
-    ValidityChanges,
+    AccountChanges, CreatedAccount, FolderChanges, ManagementError, NewAccount, NewFolder, NewInstance, NewPassword,
+    NewToken, Operator, ValidityChanges,
 };
+use crate::store::Store;
+use crate::store::contract::on_every_engine;
 
 fn operator() -> Operator {
     Operator::named("tests")
@@ -24,7 +26,11 @@ async fn account(bench: &Bench) -> CreatedAccount {
 }
 
 async fn account_of(bench: &Bench, instance: InstanceId) -> CreatedAccount {
-    let new = NewAccount {
+    bench.management.create_account(&operator(), instance, new_account()).await.unwrap()
+}
+
+fn new_account() -> NewAccount {
+    NewAccount {
         name: AccountName::parse("Paie").unwrap(),
         preset: PresetName::parse("epaye").unwrap(),
         login: None,
@@ -40,8 +46,7 @@ async fn account_of(bench: &Bench, instance: InstanceId) -> CreatedAccount {
         close_notify: None,
         tls_resumption: None,
         folders: None,
-    };
-    bench.management.create_account(&operator(), instance, new).await.unwrap()
+    }
 }
 
 /// Signs in over SFTP; `None` when refused.
@@ -201,4 +206,42 @@ async fn a_token_opens_the_api_also_when_its_use_cannot_be_noted() {
     unit.commit().await.unwrap();
     let known = bench.management.authenticate(token.secret.expose()).await.unwrap();
     assert_eq!(known.map(|operator| operator.name().to_owned()).as_deref(), Some("tests"));
+}
+
+on_every_engine! {
+    renames_creations_and_a_removal_at_once_do_not_wait_for_each_other_in_a_circle;
+}
+
+async fn renames_creations_and_a_removal_at_once_do_not_wait_for_each_other_in_a_circle(store: &Store) {
+    let management = Bench::over(store).management;
+    for round in 0..10 {
+        let key = InstanceKey::parse(&format!("acme-{round}")).unwrap();
+        let name = |number: u32| InstanceName::parse(&format!("ACME {number}")).unwrap();
+        let id = management.create_instance(&operator(), NewInstance { key, name: name(0) }).await.unwrap().id;
+        let rename = |number: u32| {
+            let (management, name) = (management.clone(), name(number));
+            tokio::spawn(async move { management.rename_instance(&operator(), id, &name).await.map(drop) })
+        };
+        let create = || {
+            let management = management.clone();
+            tokio::spawn(async move { management.create_account(&operator(), id, new_account()).await.map(drop) })
+        };
+        let remove = || {
+            let management = management.clone();
+            tokio::spawn(async move { management.remove_instance(&operator(), id).await })
+        };
+        let tasks = [rename(1), create(), rename(2), create(), remove(), rename(3), create(), rename(4)];
+        let (mut removed, mut changed) = (false, 0);
+        for (number, task) in tasks.into_iter().enumerate() {
+            match task.await.unwrap() {
+                Ok(()) if number == 4 => removed = true,
+                Ok(()) => changed += 1,
+                // It came after the removal.
+                Err(ManagementError::NotFound { .. }) => {}
+                Err(other) => panic!("{number} of round {round}: {other:?}"),
+            }
+        }
+        assert!(removed && management.find_instance(&operator(), id).await.is_err(), "round {round}");
+        assert!(changed > 0, "round {round}");
+    }
 }

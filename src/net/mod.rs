@@ -11,4 +11,4 @@ mod tls_tickets;
 pub use listener::{BindError, Listener, bind};
 pub use tls::{TlsError, server_config};
 pub use tls_names::NamedCertificates;
-pub use tls_sessions::{TlsSession, TlsSessions, is_resumed};
+pub use tls_sessions::{TlsSession, TlsSessions, is_resumed, tls_details};

@@ -88,6 +88,21 @@ impl TlsSession {
     }
 }
 
+/// What protects a connection whose handshake is done: TLS's version and its suite, as IANA names it, parted by a space.
+/// `None` before.
+pub fn tls_details(connection: &rustls::ServerConnection) -> Option<String> {
+    let version = match connection.protocol_version()? {
+        rustls::ProtocolVersion::TLSv1_3 => "TLSv1.3",
+        rustls::ProtocolVersion::TLSv1_2 => "TLSv1.2",
+        // Not negotiated here.
+        other => other.as_str()?,
+    };
+    let suite = connection.negotiated_cipher_suite()?.suite();
+    // rustls marks the suites of TLS 1.3, whose names say no version.
+    let suite = suite.as_str()?.replacen("TLS13_", "TLS_", 1);
+    Some(format!("{version} {suite}"))
+}
+
 /// Whether a connection whose handshake is done took up an earlier session.
 pub fn is_resumed(connection: &rustls::ServerConnection) -> bool {
     connection.handshake_kind() == Some(HandshakeKind::Resumed)

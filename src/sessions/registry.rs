@@ -11,7 +11,9 @@ use super::changes::{Changes, Moment};
 use super::limits::{LimitReached, Source};
 use super::session::{EndReason, Session, SessionInfo, SessionState};
 use crate::config::SessionSettings;
-use crate::domain::{AccountId, Clock, ConnectionType, FtpRules, InstanceId, LoginName, Random, SessionId};
+use crate::domain::{
+    AccountId, ClientSoftware, Clock, ConnectionType, FtpRules, InstanceId, LoginName, Random, SessionId,
+};
 
 /// What a session starts from.
 #[derive(Debug, Clone)]
@@ -21,8 +23,8 @@ pub struct Opening {
     pub login: LoginName,
     pub connection_type: ConnectionType,
     pub address: IpAddr,
-    /// The software that the client said it is, escaped and cut.
-    pub client: String,
+    /// What the client had said it is by then.
+    pub client: ClientSoftware,
     /// What protects the connection, where its edge told; escaped and cut.
     pub algorithms: Option<String>,
     /// What holds for it over FTP.
@@ -222,7 +224,7 @@ mod tests {
             login: LoginName::parse("paie-acme").unwrap(),
             connection_type: ConnectionType::Sftp,
             address: address.parse().unwrap(),
-            client: "OpenSSH_9.9".to_owned(),
+            client: ClientSoftware::said("OpenSSH_9.9"),
             algorithms: None,
             ftp_rules: FtpRules::default(),
             as_of: Moment::default(),

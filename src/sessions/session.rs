@@ -3,13 +3,15 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::registry::{Opening, Registry};
-use crate::domain::{AccountId, Clock, ConnectionType, FtpRules, InstanceId, LoginName, SessionId, Timestamp};
+use crate::domain::{
+    AccountId, ClientSoftware, Clock, ConnectionType, FtpRules, InstanceId, LoginName, SessionId, Timestamp,
+};
 
 /// Why someone ended a session from this side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +43,7 @@ pub struct SessionInfo {
     pub login: LoginName,
     pub connection_type: ConnectionType,
     pub address: IpAddr,
-    pub client: String,
+    pub client: ClientSoftware,
     /// What protects the connection, where its edge told.
     pub algorithms: Option<String>,
     pub opened_at: Timestamp,
@@ -67,6 +69,11 @@ impl Session {
 
     pub fn account(&self) -> AccountId {
         self.state.opening.account
+    }
+
+    /// What the client says it is, where it says so only after it signed in.
+    pub fn set_client(&self, client: ClientSoftware) {
+        *self.state.client.write().unwrap_or_else(PoisonError::into_inner) = client;
     }
 
     /// What its account and its listener together demand over FTP.
@@ -128,6 +135,8 @@ impl fmt::Debug for Session {
 pub(super) struct SessionState {
     pub(super) id: SessionId,
     pub(super) opening: Opening,
+    /// As it was at the opening, or as the client said since.
+    client: RwLock<ClientSoftware>,
     ended: CancellationToken,
     reason: OnceLock<EndReason>,
     clock: Arc<dyn Clock>,
@@ -142,6 +151,7 @@ impl SessionState {
     pub(super) fn new(id: SessionId, opening: Opening, now: Timestamp, clock: Arc<dyn Clock>) -> Self {
         Self {
             id,
+            client: RwLock::new(opening.client.clone()),
             opening,
             ended: CancellationToken::new(),
             reason: OnceLock::new(),
@@ -169,7 +179,7 @@ impl SessionState {
             login: opening.login,
             connection_type: opening.connection_type,
             address: opening.address,
-            client: opening.client,
+            client: self.client.read().unwrap_or_else(PoisonError::into_inner).clone(),
             algorithms: opening.algorithms,
             opened_at: self.opened_at,
             active_at: self.active_at(),

@@ -65,6 +65,68 @@ const CIPHERS: &[cipher::Name] = &[
 
 const MACS: &[mac::Name] = &[mac::HMAC_SHA256_ETM, mac::HMAC_SHA512_ETM, mac::HMAC_SHA256, mac::HMAC_SHA512];
 
+/// What stands in a list of key exchanges and is none: a client's are not agreed on, whatever it names them.
+const NO_KEY_EXCHANGES: &[kex::Name] = &[
+    kex::EXTENSION_SUPPORT_AS_CLIENT,
+    kex::EXTENSION_SUPPORT_AS_SERVER,
+    kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
+    kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
+];
+
+/// Ciphers that prove what they carry by themselves (RFC 5647 §5.1; OpenSSH's PROTOCOL §1.6): the MAC agreed on beside
+/// them is not used.
+const WITHOUT_MAC: &[cipher::Name] = &[cipher::AES_128_GCM, cipher::AES_256_GCM, cipher::CHACHA20_POLY1305];
+
+/// What a server with this configuration and a client that sent this KEXINIT (what follows its message number) agree on
+/// by RFC 4253 §7.1: key exchange, host key, cipher and, where the cipher needs one, MAC, parted by spaces; two MACs,
+/// parted by a slash, where that to the server is another than that to the client. `None`: nothing, or that is no KEXINIT.
+///
+/// The client's first that the server has too is taken. russh does the same, with one liberty that is repeated here: the
+/// client's list of ciphers to the server holds for both ways.
+pub(super) fn negotiated(ours: &Config, kexinit: &[u8]) -> Option<String> {
+    const COOKIE: usize = 16;
+    let mut rest = kexinit.get(COOKIE..)?;
+    let Preferred { kex, key, cipher, mac, .. } = &ours.preferred;
+    let exchanges: Vec<_> = kex.iter().filter(|name| !NO_KEY_EXCHANGES.contains(name)).collect();
+    let keys: Vec<_> = key.iter().filter(|algorithm| has_key(ours, algorithm)).map(ToString::to_string).collect();
+    let exchange = agreed(name_list(&mut rest)?, &exchanges)?;
+    let key = agreed(name_list(&mut rest)?, &keys)?;
+    let cipher = agreed(name_list(&mut rest)?, cipher)?;
+    let _to_the_client = name_list(&mut rest)?;
+    let words = format!("{exchange} {key} {cipher}");
+    if WITHOUT_MAC.iter().any(|name| name.as_ref() == cipher) {
+        return Some(words);
+    }
+    let to_the_server = agreed(name_list(&mut rest)?, mac)?;
+    let to_the_client = agreed(name_list(&mut rest)?, mac)?;
+    Some(if to_the_client == to_the_server {
+        format!("{words} {to_the_server}")
+    } else {
+        format!("{words} {to_the_server}/{to_the_client}")
+    })
+}
+
+/// Whether there is a host key for it: others are not offered.
+fn has_key(config: &Config, algorithm: &Algorithm) -> bool {
+    config.keys.iter().any(|key| match algorithm {
+        Algorithm::Rsa { .. } => key.algorithm().is_rsa(),
+        other => key.algorithm() == *other,
+    })
+}
+
+/// The client's first that is among ours.
+fn agreed<'a>(theirs: &str, ours: &'a [impl AsRef<str>]) -> Option<&'a str> {
+    theirs.split(',').find_map(|name| ours.iter().map(AsRef::as_ref).find(|own| *own == name))
+}
+
+/// RFC 4251 §5: a length, and that many bytes of ASCII.
+fn name_list<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
+    let (length, behind) = rest.split_first_chunk::<4>()?;
+    let (list, behind) = behind.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+    *rest = behind;
+    std::str::from_utf8(list).ok()
+}
+
 /// The methods to sign in by.
 pub(super) fn methods() -> MethodSet {
     MethodSet::from(&[MethodKind::PublicKey, MethodKind::Password, MethodKind::KeyboardInteractive][..])
@@ -100,5 +162,94 @@ pub(super) fn server_config(settings: &SftpSettings, host_keys: &HostKeys) -> Co
         keepalive_max: KEEPALIVES,
         nodelay: true,
         ..Config::default()
+    }
+}
+
+/// What the tests of key exchanges work with.
+#[cfg(test)]
+pub(super) mod samples {
+    use russh::keys::PrivateKey;
+    use russh::keys::ssh_key::private::Ed25519Keypair;
+
+    use super::*;
+
+    /// With an Ed25519 host key alone.
+    pub(in crate::sftp) fn config() -> Config {
+        let keys = vec![PrivateKey::from(Ed25519Keypair::from_seed(&[9; 32]))];
+        server_config(&crate::sftp::tests::settings(), &HostKeys { keys })
+    }
+
+    /// A KEXINIT behind its message number: the same ciphers and MACs both ways.
+    pub(in crate::sftp) fn kexinit([kex, key, cipher, mac]: [&str; 4]) -> Vec<u8> {
+        kexinit_of([kex, key, cipher, cipher, mac, mac])
+    }
+
+    pub(in crate::sftp) fn kexinit_of(lists: [&str; 6]) -> Vec<u8> {
+        let mut bytes = vec![7; 16];
+        for list in lists.into_iter().chain(["none", "none", "", ""]) {
+            bytes.extend(u32::try_from(list.len()).unwrap().to_be_bytes());
+            bytes.extend(list.as_bytes());
+        }
+        bytes.extend([0; 5]);
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::samples::{config, kexinit, kexinit_of};
+    use super::*;
+
+    #[test]
+    fn the_clients_first_that_the_server_has_too_is_agreed_on() {
+        let openssh = [
+            "sntrup761x25519-sha512@openssh.com,mlkem768x25519-sha256,curve25519-sha256,ext-info-c,\
+             kex-strict-c-v00@openssh.com",
+            "ssh-ed25519-cert-v01@openssh.com,rsa-sha2-512,ssh-ed25519",
+            "chacha20-poly1305@openssh.com,aes128-ctr",
+            "umac-64-etm@openssh.com,hmac-sha2-256-etm@openssh.com",
+        ];
+        let cases = [
+            // Of the host keys only those that are there; a cipher that needs no MAC.
+            (openssh, Some("mlkem768x25519-sha256 ssh-ed25519 chacha20-poly1305@openssh.com")),
+            (
+                [openssh[0], openssh[1], "3des-cbc,aes128-ctr", openssh[3]],
+                Some("mlkem768x25519-sha256 ssh-ed25519 aes128-ctr hmac-sha2-256-etm@openssh.com"),
+            ),
+            // Marks that a client puts first are no key exchanges.
+            (
+                [
+                    "kex-strict-s-v00@openssh.com,ext-info-s,curve25519-sha256",
+                    "ssh-ed25519",
+                    "aes256-ctr",
+                    "hmac-sha2-512",
+                ],
+                Some("curve25519-sha256 ssh-ed25519 aes256-ctr hmac-sha2-512"),
+            ),
+            (["ext-info-s", "ssh-ed25519", "aes256-ctr", "hmac-sha2-512"], None),
+            (["curve25519-sha256", "rsa-sha2-512", "aes256-ctr", "hmac-sha2-512"], None),
+            (["curve25519-sha256", "ssh-ed25519", "aes256-ctr", "hmac-sha1"], None),
+            (["", "", "", ""], None),
+        ];
+        for (lists, expected) in cases {
+            assert_eq!(negotiated(&config(), &kexinit(lists)).as_deref(), expected, "{lists:?}");
+        }
+    }
+
+    #[test]
+    fn two_ways_with_two_macs_are_both_told() {
+        let lists = ["curve25519-sha256", "ssh-ed25519", "aes128-ctr", "aes256-ctr", "hmac-sha2-256", "hmac-sha2-512"];
+        let told = negotiated(&config(), &kexinit_of(lists));
+        assert_eq!(told.as_deref(), Some("curve25519-sha256 ssh-ed25519 aes128-ctr hmac-sha2-256/hmac-sha2-512"));
+    }
+
+    #[test]
+    fn what_is_cut_off_agrees_on_nothing() {
+        let whole = kexinit(["curve25519-sha256", "ssh-ed25519", "aes128-ctr", "hmac-sha2-256"]);
+        assert!(negotiated(&config(), &whole).is_some());
+        let needed = whole.len() - 5 - 4 - 4 - 8 - 8;
+        for length in 0..needed {
+            assert_eq!(negotiated(&config(), &whole[..length]), None, "{length}");
+        }
     }
 }

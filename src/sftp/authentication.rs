@@ -27,6 +27,10 @@ impl Door for AccessDoor {
         self.sign_in.set_client(software);
     }
 
+    fn set_protocol_details(&mut self, algorithms: &str) {
+        self.sign_in.set_protocol_details(algorithms);
+    }
+
     async fn key_is_welcome(&mut self, login: &str, key: &PublicKey) -> bool {
         self.sign_in.key_is_welcome(login, key).await
     }

@@ -24,6 +24,9 @@ pub(super) trait Door: Send + 'static {
     /// What the client says it is.
     fn set_client(&mut self, software: &str);
 
+    /// What the key exchange agreed on.
+    fn set_protocol_details(&mut self, algorithms: &str);
+
     /// Whether a signature by this key would be looked at.
     fn key_is_welcome(&mut self, login: &str, key: &PublicKey) -> impl Future<Output = bool> + Send;
 

@@ -21,9 +21,9 @@ use super::authentication::{methods_for, partly, prompt, refused, usable_key};
 use super::below::{Answer, Door, Entered, Presence, Shown};
 use super::budget::Budget;
 use super::outbox::{Outbox, send_all};
+use super::overheard::Introduction;
 use super::scp;
 use super::subsystem::{self, Channel};
-use super::wire::Identification;
 
 /// How many channels a connection may open over its life. russh keeps a little of each that the server closed first.
 const CHANNELS_EVER: usize = 10_000;
@@ -71,7 +71,7 @@ pub(super) struct Common {
 pub(super) struct Connection<D: Door> {
     common: Common,
     door: D,
-    identification: Identification,
+    introduction: Arc<Introduction>,
     /// The ways in that are left.
     methods: MethodSet,
     entered: Option<Entered<D::Tree>>,
@@ -98,11 +98,11 @@ enum Input {
 }
 
 impl<D: Door> Connection<D> {
-    pub(super) fn new(common: Common, door: D, identification: Identification, life: Arc<Life>) -> Self {
+    pub(super) fn new(common: Common, door: D, introduction: Arc<Introduction>, life: Arc<Life>) -> Self {
         Self {
             common,
             door,
-            identification,
+            introduction,
             methods: algorithms::methods(),
             entered: None,
             life,
@@ -148,7 +148,7 @@ impl<D: Door> Connection<D> {
     /// Paramiko asks for the service again before each attempt (RFC 4253 §10 allows it), and russh answers that once
     /// only: the client would wait in silence until the time to sign in is over. An end that it is told is better.
     fn end_if_no_second_attempt_can_come(&self) {
-        let software = self.identification.get().map(|text| text.to_ascii_lowercase()).unwrap_or_default();
+        let software = self.introduction.identification().map(str::to_ascii_lowercase).unwrap_or_default();
         if software.contains("paramiko") {
             info!("Ending an SFTP connection: Paramiko can try to sign in once per connection");
             self.life.leave.cancel();
@@ -156,8 +156,11 @@ impl<D: Door> Connection<D> {
     }
 
     fn introduce_client(&mut self) {
-        if let Some(software) = self.identification.get() {
+        if let Some(software) = self.introduction.identification() {
             self.door.set_client(software);
+        }
+        if let Some(algorithms) = self.introduction.algorithms() {
+            self.door.set_protocol_details(algorithms);
         }
     }
 

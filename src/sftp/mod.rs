@@ -18,6 +18,7 @@ mod extensions;
 mod frames;
 mod handles;
 mod outbox;
+mod overheard;
 mod packet;
 mod replies;
 mod requests;

@@ -22,7 +22,8 @@ use super::algorithms::server_config;
 use super::authentication::AccessDoor;
 use super::below::Door;
 use super::connection::{Common, Connection, Life};
-use super::wire::{Identification, Wire};
+use super::overheard::{Introduction, Listening};
+use super::wire::Wire;
 
 /// How long a client gets to close its side after it was told goodbye.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -96,10 +97,11 @@ where
     let cut = CancellationToken::new();
     // Whatever becomes of this future, the session's own task must not outlive it.
     let _cut_when_dropped = cut.clone().drop_guard();
-    let identification = Identification::default();
-    let wire = Wire::new(stream, cut.clone(), Arc::clone(&identification));
+    let introduction = Arc::<Introduction>::default();
+    let listening = Listening::new(Arc::clone(&introduction), Arc::clone(&config));
+    let wire = Wire::new(stream, cut.clone(), listening);
     let life = Arc::<Life>::default();
-    let handler = Connection::new(common, door, identification, Arc::clone(&life));
+    let handler = Connection::new(common, door, introduction, Arc::clone(&life));
     let session = match timeout(times.to_sign_in, run_stream(config, wire, handler)).await {
         Ok(Ok(session)) => session,
         // Port scans and health checks of load balancers end here.

@@ -156,7 +156,7 @@ async fn told(mut command: Command) -> (bool, String) {
 
 const TIMES: Times = Times { to_sign_in: Duration::from_secs(20), idle: Duration::from_secs(60) };
 
-fn settings() -> SftpSettings {
+pub(super) fn settings() -> SftpSettings {
     SftpSettings {
         listeners: Vec::new(),
         keepalive: Duration::from_secs(60),

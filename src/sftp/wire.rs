@@ -7,11 +7,12 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use super::overheard::Listening;
 
 /// What an idle connection keeps to read into: it counts once for each.
 const IDLE_READ: usize = 8 * 1024;
@@ -19,11 +20,6 @@ const IDLE_READ: usize = 8 * 1024;
 const BUSY_READ: usize = 64 * 1024;
 /// How much is held back at most.
 const HOLD: usize = 64 * 1024;
-/// The longest identification line (RFC 4253 §4.2).
-const LONGEST_IDENTIFICATION: usize = 255;
-
-/// How the peer names itself, once it has: `SSH-2.0-…`.
-pub(super) type Identification = Arc<OnceLock<String>>;
 
 /// A stream as the module says.
 pub(super) struct Wire<S> {
@@ -36,13 +32,12 @@ pub(super) struct Wire<S> {
     held_from: usize,
     cut: CancellationToken,
     until_cut: Pin<Box<WaitForCancellationFutureOwned>>,
-    greeting: Vec<u8>,
-    identification: Identification,
+    listening: Listening,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// `cut` makes every further read and write fail.
-    pub(super) fn new(inner: S, cut: CancellationToken, identification: Identification) -> Self {
+    pub(super) fn new(inner: S, cut: CancellationToken, listening: Listening) -> Self {
         Self {
             inner,
             read: Vec::new(),
@@ -53,8 +48,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             held_from: 0,
             until_cut: Box::pin(cut.clone().cancelled_owned()),
             cut,
-            greeting: Vec::new(),
-            identification,
+            listening,
         }
     }
 
@@ -76,24 +70,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         } else if self.read_to < IDLE_READ / 8 {
             self.busy = false;
         }
-        self.listen_for_identification();
+        self.listening.hear(&self.read[..self.read_to]);
         Poll::Ready(Ok(()))
-    }
-
-    /// russh does not tell before the first sign-in what the client is.
-    fn listen_for_identification(&mut self) {
-        if self.identification.get().is_some() {
-            return;
-        }
-        let room = LONGEST_IDENTIFICATION.saturating_sub(self.greeting.len());
-        let seen = &self.read[..self.read_to];
-        let line_end = seen.iter().position(|byte| *byte == b'\n');
-        self.greeting.extend_from_slice(&seen[..line_end.unwrap_or(seen.len()).min(room)]);
-        if line_end.is_some() || self.greeting.len() >= LONGEST_IDENTIFICATION {
-            let line = std::mem::take(&mut self.greeting);
-            // Set by nobody else.
-            let _ = self.identification.set(String::from_utf8_lossy(line.trim_ascii_end()).into_owned());
-        }
     }
 
     fn poll_send_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -185,31 +163,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
+    use super::super::overheard::Introduction;
     use super::*;
 
-    fn wire(
-        size: usize,
-    ) -> (Wire<tokio::io::DuplexStream>, tokio::io::DuplexStream, CancellationToken, Identification) {
+    fn wire(size: usize) -> (Wire<tokio::io::DuplexStream>, tokio::io::DuplexStream, CancellationToken) {
         let (near, far) = duplex(size);
-        let (cut, identification) = (CancellationToken::new(), Identification::default());
-        (Wire::new(near, cut.clone(), Arc::clone(&identification)), far, cut, identification)
+        let cut = CancellationToken::new();
+        let listening = Listening::new(Arc::default(), Arc::default());
+        (Wire::new(near, cut.clone(), listening), far, cut)
     }
 
     #[tokio::test]
     async fn what_the_client_calls_itself_is_heard() {
-        let (mut wire, mut far, _, identification) = wire(1024);
+        let (near, mut far) = duplex(1024);
+        let introduction = Arc::<Introduction>::default();
+        let listening = Listening::new(Arc::clone(&introduction), Arc::default());
+        let mut wire = Wire::new(near, CancellationToken::new(), listening);
         far.write_all(b"SSH-2.0-WinSCP_6.3\r\nrest").await.unwrap();
         let mut start = [0; 3];
         wire.read_exact(&mut start).await.unwrap();
         assert_eq!(&start, b"SSH");
-        assert_eq!(identification.get().map(String::as_str), Some("SSH-2.0-WinSCP_6.3"));
+        assert_eq!(introduction.identification(), Some("SSH-2.0-WinSCP_6.3"));
     }
 
     #[tokio::test]
     async fn small_writes_leave_together_when_the_input_is_read() {
-        let (mut wire, mut far, _, _) = wire(1024);
+        let (mut wire, mut far, _) = wire(1024);
         far.write_all(b"ab").await.unwrap();
         let mut one = [0; 1];
         wire.read_exact(&mut one).await.unwrap();
@@ -226,7 +209,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_cut_ends_a_write_that_nobody_reads() {
-        let (mut wire, _far, cut, _) = wire(16);
+        let (mut wire, _far, cut) = wire(16);
         let (written, ()) = tokio::join!(wire.write_all(&[0; 64]), async { cut.cancel() });
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
         assert!(wire.read_u8().await.is_err());

@@ -4,7 +4,7 @@ use sqlx::any::AnyRow;
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::connection::Connection;
+use super::connection::{Connection, Turn};
 use super::record::{Record, micros};
 use super::{Page, PageRequest, StoreError};
 use crate::domain::{Account, AccountId, CloseNotify, Hosting, InstanceId, LoginName, PresetName, TlsResumption};
@@ -161,6 +161,7 @@ impl Accounts<'_> {
     /// Its credentials and folders go with it; its transfers and events stay, and its files are noted as still to be put
     /// away ([`Burials`](super::Burials)). False: it was not there.
     pub async fn remove(&mut self, id: AccountId) -> Result<bool, StoreError> {
+        self.connection.take_turn(Turn::SignIns).await?;
         sqlx::query("INSERT INTO burials (account, instance) SELECT id, instance FROM accounts WHERE id = $1")
             .bind(id.to_string())
             .execute(&mut *self.connection)

@@ -1,13 +1,15 @@
 //! Blocks: temporary refusals of one login from one address.
 
+use std::str::FromStr;
+
 use sqlx::any::AnyRow;
 
-use super::StoreError;
 use super::connection::{Connection, Turn};
 use super::record::Record;
+use super::{Page, PageRequest, StoreError};
 use crate::domain::Timestamp;
 
-/// The most blocks that are told, or removed, at a time.
+/// The most blocks that are removed at a time.
 const MOST: i64 = 10_000;
 
 macro_rules! select {
@@ -60,14 +62,21 @@ impl Blocks<'_> {
         found.fetch_optional(&mut *self.connection).await?.as_ref().map(block).transpose()
     }
 
-    /// Those that have not ended, the latest to end first; at most 10,000.
-    pub async fn active(&mut self, now: Timestamp) -> Result<Vec<Block>, StoreError> {
-        let rows = sqlx::query(select!("WHERE ends_at > $1 ORDER BY ends_at DESC, address, login LIMIT $2"))
+    /// Those that have not ended, by address and login.
+    pub async fn active(&mut self, now: Timestamp, page: &PageRequest) -> Result<Page<Block>, StoreError> {
+        let after = page.position::<Position>()?.unwrap_or_default();
+        let statement = select!(
+            "WHERE ends_at > $1 AND (address > $2 OR (address = $2 AND login > $3)) ORDER BY address, login LIMIT $4"
+        );
+        let rows = sqlx::query(statement)
             .bind(now.as_micros())
-            .bind(MOST)
+            .bind(after.address)
+            .bind(after.login)
+            .bind(page.rows())
             .fetch_all(&mut *self.connection)
             .await?;
-        rows.iter().map(block).collect()
+        let blocks = rows.iter().map(block).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::of(blocks, page, |block| format!("{} {}", block.address, block.login)))
     }
 
     /// Ends it at once. False: it was not there.
@@ -92,6 +101,22 @@ impl Blocks<'_> {
         .execute(&mut *self.connection)
         .await?;
         Ok(forgotten.rows_affected())
+    }
+}
+
+/// Where a block stands in the list. No address has a space in it.
+#[derive(Default)]
+struct Position {
+    address: String,
+    login: String,
+}
+
+impl FromStr for Position {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (address, login) = text.split_once(' ').ok_or(())?;
+        Ok(Self { address: address.to_owned(), login: login.to_owned() })
     }
 }
 

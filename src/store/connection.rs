@@ -32,7 +32,8 @@ pub(super) enum Turn {
     /// Deciding by what is read: "there is room for one more", "this is how it is now, so this is how it shall be".
     Deciding = 1,
     /// Recording sign-ins and what comes with them: each takes away the rows beyond the cap, which two at a time would
-    /// get wrong, and two batches that touch the same rows in different orders would wait for each other for ever.
+    /// get wrong, and two batches that touch the same rows in different orders would wait for each other for ever. So
+    /// would a batch and the removal of the credentials whose use it records. Taken after [`Self::Deciding`], if both are.
     SignIns = 2,
 }
 

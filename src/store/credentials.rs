@@ -114,6 +114,7 @@ impl Credentials<'_> {
 
     /// False: it was not there.
     pub async fn remove(&mut self, id: CredentialId) -> Result<bool, StoreError> {
+        self.connection.take_turn(Turn::SignIns).await?;
         let removed = sqlx::query("DELETE FROM credentials WHERE id = $1").bind(id.to_string());
         Ok(removed.execute(&mut *self.connection).await?.rows_affected() > 0)
     }

@@ -174,8 +174,8 @@ impl Store {
         Ok(Reader { connection: Connection::reader(self.engine, self.readers.acquire().await?) })
     }
 
-    /// A transaction, when it is this writer's turn. Keep it short: on SQLite every other writer waits for its end, and
-    /// on PostgreSQL those that read before they write.
+    /// A transaction, when it is this writer's turn; to write, or to read before anything is written ([`Store::decide`] is
+    /// for all else). Keep it short: on SQLite every other writer waits for its end, and on PostgreSQL those that read.
     pub async fn write(&self) -> Result<Unit, StoreError> {
         let transaction = bounded(self.writers.begin_with(self.engine.begin())).await?;
         Ok(Unit {
@@ -183,6 +183,14 @@ impl Store {
             #[cfg(test)]
             commits: std::sync::Arc::clone(&self.commits),
         })
+    }
+
+    /// A transaction that takes its turn before it does anything: for whoever reads and writes in it, in whatever order. A
+    /// unit that wrote first would wait for its turn with rows locked that who has the turn waits for.
+    pub async fn decide(&self) -> Result<Unit, StoreError> {
+        let mut unit = self.write().await?;
+        unit.connection.take_turn(Turn::Deciding).await?;
+        Ok(unit)
     }
 
     /// Waits for what is under way, within reason, then closes; whoever still asks gets [`StoreError::Unavailable`].

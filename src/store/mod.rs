@@ -27,7 +27,7 @@ mod tokens;
 mod transfers;
 
 #[cfg(test)]
-mod contract;
+pub(crate) mod contract;
 
 pub use accounts::{AccountFilter, Accounts};
 pub use blocks::{Block, Blocks};

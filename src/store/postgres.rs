@@ -169,6 +169,9 @@ async fn check(options: &AnyConnectOptions) -> Result<(), String> {
     Ok(())
 }
 
+const TLS_ADVICE: &str =
+    "check sslmode, the host's name, and sslrootcert where the certificate is by an authority of your own";
+
 fn explain(error: &sqlx::Error) -> String {
     let advice = match error {
         sqlx::Error::Database(refusal) => match refusal.code().as_deref() {
@@ -179,8 +182,13 @@ fn explain(error: &sqlx::Error) -> String {
             Some("57P03") => "it is starting or ending: try again",
             _ => "see the server's log",
         },
+        // A certificate that is refused is told as data that cannot be right.
+        sqlx::Error::Io(problem) if problem.kind() == std::io::ErrorKind::InvalidData => TLS_ADVICE,
+        sqlx::Error::Io(problem) if problem.kind() == std::io::ErrorKind::NotFound => {
+            "is the server running there, does it listen on that socket, and is the file of sslrootcert there?"
+        }
         sqlx::Error::Io(_) => "is the server running there, and does it listen on that address or socket?",
-        sqlx::Error::Tls(_) => "check sslmode, and sslrootcert if its certificate is your own",
+        sqlx::Error::Tls(_) => TLS_ADVICE,
         _ => "check the URL",
     };
     format!("{error}: {advice}")

@@ -26,6 +26,10 @@ pub struct TransferRow {
     pub session: Option<SessionId>,
     pub connection_type: Option<ConnectionType>,
     pub address: Option<String>,
+    /// The software that the client said it is; empty: it did not say. Operators have none.
+    pub client: Option<String>,
+    /// What protected the connection, where its edge told.
+    pub algorithms: Option<String>,
     pub direction: TransferDirection,
     pub path: VirtualPath,
     pub bytes: u64,
@@ -57,8 +61,9 @@ impl Transfers<'_> {
     pub async fn record(&mut self, row: &TransferRow) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO transfers (id, instance, account, actor, session, connection_type, address, direction, path, \
-             bytes, started_at, ended_at, outcome, reason, unproven_end) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (id) DO NOTHING",
+             bytes, started_at, ended_at, outcome, reason, client, algorithms, unproven_end) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
+             ON CONFLICT (id) DO NOTHING",
         )
         .bind(row.id.to_string())
         .bind(row.instance.to_string())
@@ -74,6 +79,8 @@ impl Transfers<'_> {
         .bind(row.ended_at.as_micros())
         .bind(row.outcome.as_str())
         .bind(row.reason.as_deref().map(descriptive))
+        .bind(row.client.as_deref().map(descriptive))
+        .bind(row.algorithms.as_deref().map(descriptive))
         .bind(i64::from(row.unproven_end))
         .execute(&mut *self.connection)
         .await?;
@@ -90,7 +97,7 @@ impl Transfers<'_> {
         let after = page.position::<TransferId>()?;
         let mut statement = String::from(
             "SELECT id, instance, account, actor, session, connection_type, address, direction, path, bytes, \
-             started_at, ended_at, outcome, reason, unproven_end FROM transfers \
+             started_at, ended_at, outcome, reason, client, algorithms, unproven_end FROM transfers \
              WHERE account = $1 AND id < $2 AND ended_at >= $3",
         );
         let mut words = Vec::new();
@@ -139,6 +146,8 @@ fn transfer(row: &AnyRow) -> Result<TransferRow, StoreError> {
         session: record.optional("session")?,
         connection_type: record.optional("connection_type")?,
         address: record.optional_text("address")?,
+        client: record.optional_text("client")?,
+        algorithms: record.optional_text("algorithms")?,
         direction: record.parsed("direction")?,
         path: record.parsed("path")?,
         bytes: record.count("bytes")?,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{ConnectionType, LoginName, SessionId};
+use crate::domain::{ClientSoftware, ConnectionType, LoginName, SessionId};
 
 /// Who works in a tree; told in every record, and kept with a publication that is not recorded yet.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -15,11 +15,15 @@ pub enum Actor {
         login: LoginName,
         connection_type: ConnectionType,
         address: IpAddr,
+        /// Of the time when the file was opened; intents of before it was kept have none.
+        #[serde(default)]
+        client: ClientSoftware,
+        /// What protects the connection, where its edge told.
+        #[serde(default)]
+        algorithms: Option<String>,
     },
     /// An application or person that works through the management API, by the name of its token.
-    Operator {
-        name: String,
-    },
+    Operator { name: String },
 }
 
 impl Actor {

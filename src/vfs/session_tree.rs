@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::{AccountId, InstanceId, RemoteFolder, Timestamp, VirtualPath};
+use crate::domain::{AccountId, ClientSoftware, InstanceId, RemoteFolder, Timestamp, VirtualPath};
 
 use super::backend::Times;
 use super::storage::{blocking, small};
@@ -36,6 +36,13 @@ impl SessionTree {
     pub async fn mount(storage: &Arc<Storage>, owner: TreeOwner, actor: Actor) -> Result<Self, VfsError> {
         let storage = Arc::clone(storage);
         Ok(Self { view: blocking(move || View::mount(&storage, &owner, actor)).await? })
+    }
+
+    /// The same tree for records that name this client: for who says only after signing in what it is. What is open
+    /// stays recorded as it was.
+    #[must_use]
+    pub fn known_as(&self, client: ClientSoftware) -> Self {
+        Self { view: self.view.known_as(client) }
     }
 
     /// Where a session starts: `/`.

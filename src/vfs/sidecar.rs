@@ -195,7 +195,7 @@ pub(super) fn staging_name(name: &str) -> Option<(UploadId, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::OsRandom;
+    use crate::domain::{ClientSoftware, ConnectionType, LoginName, OsRandom, SessionId};
 
     fn opened() -> Opened {
         let now = Timestamp::from_seconds(1_000);
@@ -264,6 +264,24 @@ mod tests {
                 assert!(Sidecar::parse(&(torn.to_owned() + &text(&[intent()]))).unwrap().intent.is_some());
             }
         }
+    }
+
+    #[test]
+    fn an_intent_of_before_clients_were_kept_is_read() {
+        let Line::Intent(intent) = intent() else { panic!("it is one") };
+        let actor = Actor::Login {
+            session: SessionId::new(Timestamp::from_seconds(1_000), &OsRandom),
+            login: LoginName::parse("acme-payroll").unwrap(),
+            connection_type: ConnectionType::Sftp,
+            address: "192.0.2.7".parse().unwrap(),
+            client: ClientSoftware::default(),
+            algorithms: None,
+        };
+        let now = text(&[Line::Opened(opened()), Line::Intent(Box::new(Intent { actor, ..*intent }))]);
+        let before = now.replace(r#","client":"","algorithms":null"#, "");
+        assert_ne!(before, now);
+        let read = Sidecar::parse(&before).unwrap().intent.unwrap();
+        assert!(matches!(read.actor, Actor::Login { client, algorithms: None, .. } if client.as_str().is_empty()));
     }
 
     #[test]

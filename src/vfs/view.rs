@@ -6,7 +6,9 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::domain::{AccountId, FileName, InstanceId, RemoteFolder, Right, Rights, Timestamp, VirtualPath};
+use crate::domain::{
+    AccountId, ClientSoftware, FileName, InstanceId, RemoteFolder, Right, Rights, Timestamp, VirtualPath,
+};
 
 use super::backend::{Stat, Times};
 use super::departures::Arrival;
@@ -29,7 +31,7 @@ pub(super) struct View {
     pub(super) actor: Actor,
     pub(super) mounts: MountTable,
     /// Knows which folders left since.
-    pub(super) arrival: Arrival,
+    pub(super) arrival: Arc<Arrival>,
     /// The time of the ancestors, which are made up.
     mounted_at: Timestamp,
 }
@@ -47,7 +49,7 @@ impl View {
     /// Blocking: makes the folders' directories when they are missing. `Busy` while one of them is moved or removed.
     pub(super) fn mount(storage: &Storage, owner: &TreeOwner, actor: Actor) -> Result<Arc<Self>, VfsError> {
         let core = Arc::clone(&storage.core);
-        let arrival = Arrival::of(&core, owner.account)?;
+        let arrival = Arc::new(Arrival::of(&core, owner.account)?);
         {
             // One that begins to leave now must not find its directory made anew behind it.
             let paths: Vec<&VirtualPath> = owner.folders.iter().map(|folder| &folder.path).collect();
@@ -63,6 +65,17 @@ impl View {
         let mounted_at = core.now();
         let TreeOwner { instance, account, .. } = *owner;
         Ok(Arc::new(Self { core, instance, account, actor, mounts, arrival, mounted_at }))
+    }
+
+    /// The same for a login that says only now what its client is. What is open stays as it is.
+    pub(super) fn known_as(&self, software: ClientSoftware) -> Arc<Self> {
+        let mut actor = self.actor.clone();
+        if let Actor::Login { client, .. } = &mut actor {
+            *client = software;
+        }
+        let (core, mounts, arrival) = (Arc::clone(&self.core), self.mounts.clone(), Arc::clone(&self.arrival));
+        let Self { instance, account, mounted_at, .. } = *self;
+        Arc::new(Self { core, instance, account, actor, mounts, arrival, mounted_at })
     }
 
     /// Where a virtual path is on the disk.

@@ -10,6 +10,7 @@
 mod cli;
 mod clients;
 mod confinement;
+mod database;
 mod durability;
 mod exchange;
 mod ftp;

@@ -188,7 +188,7 @@ async fn a_full_house_is_a_refusal_that_operators_can_read() {
     };
     let connection_type = crate::domain::ConnectionType::Sftp;
     let address = "192.0.2.9".parse().unwrap();
-    let (client, as_of) = (String::new(), world.registry.moment());
+    let (client, as_of) = (crate::domain::ClientSoftware::default(), world.registry.moment());
     let (algorithms, ftp_rules) = (None, FtpRules::default());
     let opening = Opening { account, instance, login, connection_type, address, client, algorithms, ftp_rules, as_of };
     let session = world.registry.open(opening).unwrap();

@@ -3,10 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::world::{World, key, other_key, refusal};
+use super::world::{NOON, World, key, other_key, refusal};
 use crate::access::records::Record;
 use crate::access::{Proof, RefusalReason};
-use crate::domain::{AccountState, AuthenticationRule};
+use crate::domain::{Account, AccountState, AuthenticationRule};
+use crate::store::Block;
 
 const WRONG: Option<RefusalReason> = Some(RefusalReason::WrongPassword);
 const BLOCKED: Option<RefusalReason> = Some(RefusalReason::Blocked);
@@ -68,7 +69,7 @@ async fn a_right_answer_forgives_and_what_comes_during_a_block_does_not_prolong_
 impl World {
     fn clock_is_past_the_block(&self) -> bool {
         use crate::domain::Clock as _;
-        self.clock.now().since(super::world::NOON) >= Duration::from_secs(600)
+        self.clock.now().since(NOON) >= Duration::from_secs(600)
     }
 }
 
@@ -95,26 +96,65 @@ async fn keys_offered_and_connections_that_leave_count_for_nothing() {
     assert_eq!(world.refusal("paie-acme", "right").await, None);
 }
 
-#[tokio::test]
-async fn a_right_password_of_a_disabled_account_leads_to_no_block() {
-    let world = World::new();
-    world.change(|record| record.account.state = AccountState::Disabled);
-    for _ in 0..5 {
-        assert_eq!(world.refusal("paie-acme", "right").await, Some(RefusalReason::AccountDisabled));
+/// What an account's rules say of a right proof from 192.0.2.7 over SFTP on a listener for all.
+fn forbid(account: &mut Account, how: RefusalReason) {
+    match how {
+        RefusalReason::AccountDisabled => account.state = AccountState::Disabled,
+        RefusalReason::AccountExpired => account.expires_at = Some(NOON),
+        RefusalReason::ConnectionTypeNotAllowed => account.connection_types = "ftps".parse().unwrap(),
+        RefusalReason::AddressNotAllowed => account.allowed_addresses = vec!["198.51.100.0/24".parse().unwrap()],
+        other => panic!("{other:?}"),
     }
-    world.change(|record| record.account.state = AccountState::Enabled);
-    assert_eq!(world.refusal("paie-acme", "right").await, None);
+}
+
+const FORBIDDEN: [RefusalReason; 4] = [
+    RefusalReason::AccountDisabled,
+    RefusalReason::AccountExpired,
+    RefusalReason::ConnectionTypeNotAllowed,
+    RefusalReason::AddressNotAllowed,
+];
+
+#[tokio::test]
+async fn who_shows_what_is_right_is_never_blocked_whatever_forbids_the_sign_in() {
+    for reason in FORBIDDEN {
+        let world = World::new();
+        world.change(|record| forbid(&mut record.account, reason));
+        for _ in 0..5 {
+            assert_eq!(world.refusal("paie-acme", "right").await, Some(reason));
+            let outcome = world.connect().attempt("paie-acme", Proof::PublicKey(key())).await;
+            assert_eq!(super::world::reason(&outcome), Some(reason));
+        }
+        assert_eq!(blocks(&world).await, [], "{reason:?}");
+        world.change(|record| record.account = super::world::paie().account);
+        assert_eq!(world.refusal("paie-acme", "right").await, None, "{reason:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_right_password_that_lets_nobody_in_forgives_no_wrong_ones() {
+    for reason in FORBIDDEN {
+        let world = World::new();
+        world.change(|record| forbid(&mut record.account, reason));
+        fail(&world, 2).await;
+        assert_eq!(world.refusal("paie-acme", "right").await, Some(reason));
+        fail(&world, 1).await;
+        assert_eq!(world.refusal("paie-acme", "right").await, BLOCKED, "{reason:?}");
+    }
+}
+
+async fn blocks(world: &World) -> Vec<Block> {
+    let block = |record| match record {
+        Record::Block(block) => Some(block),
+        Record::Attempt(_) | Record::Use { .. } | Record::Upgrade { .. } => None,
+    };
+    world.written().await.into_iter().filter_map(block).collect()
 }
 
 #[tokio::test]
 async fn a_block_survives_a_restart_and_says_why_until_an_operator_lifts_it() {
     let mut world = World::new();
     fail(&world, 3).await;
-    let blocks = world.written().await.into_iter().filter_map(|record| match record {
-        Record::Block(block) => Some(block),
-        Record::Attempt(_) | Record::Use { .. } | Record::Upgrade { .. } => None,
-    });
-    let [block] = blocks.collect::<Vec<_>>().try_into().unwrap();
+    let [block] = blocks(&world).await.try_into().unwrap();
     assert_eq!((block.address.as_str(), block.login.as_str()), ("192.0.2.7", "paie-acme"));
     assert_eq!(block.reason, "3 wrong answers within 10 minutes");
     assert_eq!(block.until.since(block.since), Duration::from_secs(600));
@@ -123,6 +163,52 @@ async fn a_block_survives_a_restart_and_says_why_until_an_operator_lifts_it() {
     assert!(world.access.lift_block("192.0.2.7", "paie-acme").await.unwrap());
     assert_eq!(world.refusal("paie-acme", "right").await, None);
     assert!(!world.access.lift_block("192.0.2.7", "paie-acme").await.unwrap());
+}
+
+#[tokio::test]
+async fn a_block_that_is_lifted_is_over_at_once_here_and_within_seconds_elsewhere() {
+    let here = World::new();
+    fail(&here, 3).await;
+    assert_eq!(blocks(&here).await.len(), 1);
+    // Another process on the same store, which has met the block as well.
+    let elsewhere = here.another_process();
+    assert_eq!(elsewhere.refusal("paie-acme", "right").await, BLOCKED);
+    assert!(here.access.lift_block("192.0.2.7", "paie-acme").await.unwrap());
+    assert_eq!(here.refusal("paie-acme", "right").await, None);
+    assert!(here.connect().key_is_welcome("paie-acme", &key()).await);
+    here.clock.advance(Duration::from_millis(4_999));
+    assert_eq!(elsewhere.refusal("paie-acme", "right").await, BLOCKED);
+    assert!(!elsewhere.connect().key_is_welcome("paie-acme", &key()).await);
+    here.clock.advance(Duration::from_millis(1));
+    assert!(elsewhere.connect().key_is_welcome("paie-acme", &key()).await);
+    assert_eq!(elsewhere.refusal("paie-acme", "right").await, None);
+    // It is over with all that led to it.
+    fail(&elsewhere, 2).await;
+    assert_eq!(elsewhere.refusal("paie-acme", "right").await, None);
+}
+
+#[tokio::test]
+async fn the_process_that_made_a_block_notices_too_that_another_lifted_it() {
+    let here = World::new();
+    fail(&here, 3).await;
+    assert_eq!(blocks(&here).await.len(), 1);
+    assert!(here.another_process().access.lift_block("192.0.2.7", "paie-acme").await.unwrap());
+    assert_eq!(here.refusal("paie-acme", "right").await, BLOCKED);
+    here.clock.advance(Duration::from_secs(5));
+    assert_eq!(here.refusal("paie-acme", "right").await, None);
+}
+
+#[tokio::test]
+async fn a_block_that_could_not_be_written_holds_to_its_end() {
+    let world = World::new();
+    world.accounts.refuses_blocks.store(true, Ordering::SeqCst);
+    fail(&world, 3).await;
+    assert_eq!(blocks(&world).await, []);
+    for _ in 0..10 {
+        assert_eq!(world.refusal("paie-acme", "right").await, BLOCKED);
+        world.clock.advance(Duration::from_secs(60));
+    }
+    assert_eq!(world.refusal("paie-acme", "right").await, None);
 }
 
 #[tokio::test]

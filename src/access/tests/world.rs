@@ -85,6 +85,8 @@ pub(in crate::access) struct MemoryAccounts {
     pub(in crate::access) refuses_uses: AtomicBool,
     /// Done while someone asks for the owner of files.
     pub(super) meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    /// Set: blocks cannot be written.
+    pub(super) refuses_blocks: AtomicBool,
 }
 
 impl MemoryAccounts {
@@ -126,8 +128,12 @@ impl Accounts for MemoryAccounts {
     }
 
     fn write<'a>(&'a self, records: &'a [Record], _attempts_kept: u32) -> BoxFuture<'a, Result<(), StoreError>> {
-        if self.refuses_uses.load(Ordering::SeqCst) && records.iter().any(|record| matches!(record, Record::Use { .. }))
-        {
+        let refused = |record: &Record| match record {
+            Record::Use { .. } => self.refuses_uses.load(Ordering::SeqCst),
+            Record::Block(_) => self.refuses_blocks.load(Ordering::SeqCst),
+            Record::Attempt(_) | Record::Upgrade { .. } => false,
+        };
+        if records.iter().any(refused) {
             return Box::pin(async { Err(StoreError::Conflict(Conflict::Parent)) });
         }
         let answer = self.answer(());
@@ -217,8 +223,7 @@ impl World {
             shortest: 12,
             remember: minutes(5),
         };
-        let sessions = SessionSettings { total: 2, per_account: 1, per_address: 2, idle: minutes(15) };
-        let registry = Registry::new(sessions, clock.clone(), Arc::new(OsRandom));
+        let registry = Registry::new(sessions(), clock.clone(), Arc::new(OsRandom));
         let passwords = Passwords::new(&passwords, hasher.clone(), Arc::new(OsRandom));
         let accounts = Arc::new(MemoryAccounts::default());
         let mut world = Self {
@@ -237,6 +242,20 @@ impl World {
     /// The same gateway after a restart: the store is what remains.
     pub(super) fn restart(&mut self) {
         self.access = door(&self.settings, &self.accounts, &self.registry, &self.passwords, &self.clock);
+    }
+
+    /// Another gateway on the same store, with a registry of its own.
+    pub(super) fn another_process(&self) -> Self {
+        let registry = Registry::new(sessions(), self.clock.clone(), Arc::new(OsRandom));
+        Self {
+            access: door(&self.settings, &self.accounts, &registry, &self.passwords, &self.clock),
+            accounts: self.accounts.clone(),
+            hasher: self.hasher.clone(),
+            registry,
+            passwords: self.passwords.clone(),
+            clock: self.clock.clone(),
+            settings: self.settings.clone(),
+        }
     }
 
     pub(super) fn add(&mut self, record: SignInRecord) {
@@ -266,6 +285,10 @@ impl World {
         self.access.flush().await;
         self.accounts.written.lock().unwrap().clone()
     }
+}
+
+fn sessions() -> SessionSettings {
+    SessionSettings { total: 2, per_account: 1, per_address: 2, idle: Duration::from_secs(900) }
 }
 
 fn door(

@@ -148,8 +148,8 @@ pub(super) async fn handle(
     let answered = match verb {
         Verb::Quit => return Outcome::End(quit::reply()),
         Verb::User | Verb::Pass => Ok(user::member().into()),
+        Verb::Clnt => Ok(clnt::member(member, argument).into()),
         Verb::Auth
-        | Verb::Clnt
         | Verb::Feat
         | Verb::Help
         | Verb::Host

@@ -22,13 +22,21 @@ pub struct TransferView {
     /// Who: `login NAME` or `operator NAME`.
     #[schema(example = "login epaye-acme-7kq2xwa")]
     actor: String,
-    /// The session of a login; `null` for an operator, who has no connection of these types and no address either.
+    /// The session of a login; `null` for an operator, who has no connection of these types and so no address, client and
+    /// algorithms either.
     #[schema(required)]
     session: Option<String>,
     #[schema(required)]
     connection_type: Option<&'static str>,
     #[schema(required)]
     address: Option<String>,
+    /// What the client said it is, by the time of this transfer; empty: it did not say.
+    #[schema(required, example = "SSH-2.0-OpenSSH_9.9")]
+    client: Option<String>,
+    /// What protected the connection: SSH's key exchange, host key, cipher and, where the cipher needs one, MAC, or TLS's
+    /// version and suite; `null` where it is not known.
+    #[schema(required, example = "mlkem768x25519-sha256 ssh-ed25519 aes128-gcm@openssh.com")]
+    algorithms: Option<String>,
     /// `upload` or `download`.
     direction: &'static str,
     #[schema(example = "/export/absences.csv")]
@@ -62,12 +70,12 @@ pub struct SignInView {
     login: String,
     address: String,
     connection_type: &'static str,
-    /// What the client said it is.
-    #[schema(example = "OpenSSH_9.9")]
+    /// What the client had said it is by then; empty: it had not said.
+    #[schema(example = "SSH-2.0-OpenSSH_9.9")]
     client: String,
-    /// What protected the connection: SSH's key exchange, host key, cipher and MAC, or TLS's version and suite; `null`
-    /// where it is not known.
-    #[schema(required)]
+    /// What protected the connection: SSH's key exchange, host key, cipher and, where the cipher needs one, MAC, or TLS's
+    /// version and suite; `null` where it is not known.
+    #[schema(required, example = "mlkem768x25519-sha256 ssh-ed25519 aes128-gcm@openssh.com")]
     algorithms: Option<String>,
     /// `granted` or `refused`.
     outcome: &'static str,
@@ -131,6 +139,8 @@ impl From<TransferInfo> for TransferView {
             session: transfer.session.map(|id| id.to_string()),
             connection_type: transfer.connection_type.map(ConnectionType::as_str),
             address: transfer.address,
+            client: transfer.client,
+            algorithms: transfer.algorithms,
             direction: transfer.direction.as_str(),
             path: transfer.path.to_string(),
             bytes: transfer.bytes,

@@ -2,6 +2,7 @@
 //! between.
 
 mod accounts;
+mod blocks;
 mod credentials;
 mod files;
 mod folders;
@@ -41,6 +42,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Management>> {
         .routes(routes!(history::list_sign_ins))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::disconnect))
+        .routes(routes!(blocks::list, blocks::lift))
         .routes(routes!(presets::list))
         .routes(routes!(presets::read))
         .routes(routes!(tokens::list, tokens::create))

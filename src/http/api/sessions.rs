@@ -26,12 +26,12 @@ pub struct SessionView {
     /// `sftp`, `ftps`, `ftpes`.
     connection_type: &'static str,
     address: String,
-    /// What the client said it is.
-    #[schema(example = "OpenSSH_9.9")]
+    /// What the client said it is; empty: it has not said.
+    #[schema(example = "SSH-2.0-OpenSSH_9.9")]
     client: String,
-    /// What protects the connection: SSH's key exchange, host key, cipher and MAC, or TLS's version and suite; `null`
-    /// where it is not known.
-    #[schema(required)]
+    /// What protects the connection: SSH's key exchange, host key, cipher and, where the cipher needs one, MAC, or TLS's
+    /// version and suite; `null` where it is not known.
+    #[schema(required, example = "mlkem768x25519-sha256 ssh-ed25519 aes128-gcm@openssh.com")]
     algorithms: Option<String>,
     opened_at: String,
     /// When something last happened.

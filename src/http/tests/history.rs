@@ -98,3 +98,39 @@ async fn a_session_is_listed_and_ended() {
     assert!(sessions[1].end_reason().is_none());
     client.delete(&path).await.expect(404);
 }
+
+#[tokio::test]
+async fn a_block_is_told_with_its_reason_and_ended_at_once() {
+    let client = Client::new().await;
+    let account = client.account(&client.instance("acme").await).await;
+    let (login, password) = (account["login"].as_str().unwrap(), account["password"].as_str().unwrap());
+    for _ in 0..10 {
+        assert!(client.bench.sign_in(login, "not the password").await.is_none());
+    }
+    client.bench.access.flush().await;
+    client.bench.block("2001:db8:1:2::/64", "nobody has this").await;
+    let first = client.get("/v1/sign-in-blocks?limit=1").await.expect(200).json();
+    let [block] = first["items"].as_array().unwrap().as_slice() else { panic!("{first}") };
+    assert_eq!((&block["address"], &block["login"]), (&json!("2001:db8:1:2::/64"), &json!("nobody has this")));
+    let next = format!("/v1/sign-in-blocks?cursor={}", first["next_cursor"].as_str().unwrap());
+    let next = client.get(&next).await.expect(200).json();
+    let expected = json!([{
+        "address": "203.0.113.7",
+        "login": login,
+        "reason": "10 wrong answers within 10 minutes",
+        "since": "2026-11-23T08:00:00Z",
+        "until": "2026-11-23T08:10:00Z",
+    }]);
+    assert_eq!((&next["items"], &next["next_cursor"]), (&expected, &json!(null)));
+
+    assert!(client.bench.sign_in(login, password).await.is_none());
+    let path = format!("/v1/sign-in-blocks?address=203.0.113.7&login={login}");
+    client.delete(&path).await.expect(204);
+    assert!(client.bench.sign_in(login, password).await.is_some());
+    client.delete(&path).await.expect(404);
+    client.delete("/v1/sign-in-blocks?address=2001:db8:1:2::/64&login=nobody%20has%20this").await.expect(204);
+    assert_eq!(client.get("/v1/sign-in-blocks").await.expect(200).json()["items"], json!([]));
+    let answer = client.delete("/v1/sign-in-blocks?address=203.0.113.7").await.expect(422);
+    assert_eq!(answer.fields(), [("login".into(), "required".into())]);
+    client.get("/v1/sign-in-blocks?cursor=YWNtZQ").await.expect(422);
+}

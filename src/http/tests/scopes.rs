@@ -35,7 +35,7 @@ fn row(operation: &'static str, method: Method, path: &'static str, body: Sent, 
 }
 
 /// Each row meets the same small world, made anew: the instance `acme` with one account, which is signed in, has a file
-/// and another password; and a token.
+/// and another password; a block; and a token.
 fn rows() -> Vec<Row> {
     use Sent::{Bytes, Json, None};
     let (get, post, patch, put, delete) = (Method::GET, Method::POST, Method::PATCH, Method::PUT, Method::DELETE);
@@ -88,6 +88,8 @@ fn rows() -> Vec<Row> {
         row("list_sign_ins", get.clone(), "{account}/sign-ins", None, reads),
         row("list_sessions", get.clone(), "/v1/sessions", None, [200, 200, 200, 200]),
         row("disconnect_session", delete.clone(), "{session}", None, [204, 204, 404, 403]),
+        row("list_sign_in_blocks", get.clone(), "/v1/sign-in-blocks", None, [200, 403, 403, 200]),
+        row("lift_sign_in_block", delete.clone(), "{block}", None, [204, 403, 403, 403]),
         row("list_presets", get.clone(), "/v1/presets", None, [200, 200, 200, 200]),
         row("read_preset", get.clone(), "/v1/presets/epaye", None, [200, 200, 200, 200]),
         row("list_tokens", get, "/v1/tokens", None, [200, 403, 403, 200]),
@@ -119,6 +121,7 @@ impl World {
             format!("{}/credentials/{}", path_of(&account), credentials["items"][0]["id"].as_str().unwrap());
         let token = client.post("/v1/tokens", json!({"name": "other"})).await.expect(201).json();
         let token = format!("/v1/tokens/{}", token["id"].as_str().unwrap());
+        client.bench.block("198.51.100.9", "somebody").await;
         let (login, password) = (account["login"].as_str().unwrap(), account["password"].as_str().unwrap());
         let session = client.bench.sign_in(login, password).await.unwrap();
         Self { client, instance, account, credential, token, session }
@@ -131,6 +134,7 @@ impl World {
             .replace("{credential}", &self.credential)
             .replace("{folder}", &folder_of(&self.account, "/import"))
             .replace("{session}", &format!("/v1/sessions/{}", self.session.id()))
+            .replace("{block}", "/v1/sign-in-blocks?address=198.51.100.9&login=somebody")
             .replace("{token}", &self.token)
     }
 

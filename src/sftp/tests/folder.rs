@@ -86,6 +86,10 @@ impl Door for FolderDoor {
         assert!(software.starts_with("SSH-2.0-"), "{software}");
     }
 
+    fn set_protocol_details(&mut self, algorithms: &str) {
+        assert!(algorithms.split(' ').nth(1) == Some("ssh-ed25519"), "{algorithms}");
+    }
+
     async fn key_is_welcome(&mut self, _login: &str, key: &PublicKey) -> bool {
         key.to_blob() == self.key
     }

@@ -30,6 +30,8 @@ fn transfer(account: &Account, seconds: u64) -> TransferRow {
         session: Some(SessionId::new(NOW, &OsRandom)),
         connection_type: Some(ConnectionType::Ftpes),
         address: Some(String::from("2001:db8::1")),
+        client: Some(String::from("FileZilla 3.66 \"été\"")),
+        algorithms: Some(String::from("TLSv1.3 TLS_AES_256_GCM_SHA384")),
         direction: TransferDirection::Upload,
         path: "/export/été 2026.csv".parse().unwrap(),
         bytes: 5_000_000_000,
@@ -52,6 +54,8 @@ async fn a_transfer_is_recorded_once_and_read_back(store: &Store) {
         session: None,
         connection_type: None,
         address: None,
+        client: None,
+        algorithms: None,
         reason: None,
         unproven_end: true,
         ..row.clone()
@@ -251,7 +255,11 @@ async fn what_describes_is_kept_without_its_nul_characters(store: &Store) {
     let (_, account) = written_account(store).await;
     let mut unit = store.write().await.unwrap();
     unit.sign_ins().record(&attempt(Some(account.id), "Win\0SCP", NOW), 10).await.unwrap();
-    let row = TransferRow { reason: Some(String::from("\0")), ..transfer(&account, 1) };
+    let row = TransferRow {
+        reason: Some(String::from("\0")),
+        client: Some(String::from("Win\0SCP")),
+        ..transfer(&account, 1)
+    };
     unit.transfers().record(&row).await.unwrap();
     let page = PageRequest::first(10);
     assert_eq!(
@@ -261,6 +269,7 @@ async fn what_describes_is_kept_without_its_nul_characters(store: &Store) {
     let told =
         unit.transfers().of_account(account.id, &TransferFilter::default(), &page).await.unwrap().items.remove(0);
     assert_eq!(told.reason.as_deref(), Some("\u{fffd}"));
+    assert_eq!(told.client.as_deref(), Some("Win\u{fffd}SCP"));
 }
 
 async fn sign_ins_are_listed_newest_first_a_page_at_a_time(store: &Store) {
@@ -370,9 +379,13 @@ async fn a_block_ends_by_itself_or_by_hand(store: &Store) {
     unit.blocks().put(&long).await.unwrap();
     assert_eq!(unit.blocks().find("203.0.113.8", "paie.acme", later(9)).await.unwrap(), Some(long.clone()));
     assert_eq!(unit.blocks().find("203.0.113.8", "other", later(9)).await.unwrap(), None);
-    assert_eq!(unit.blocks().active(later(9)).await.unwrap(), [long.clone(), short]);
+    let first = unit.blocks().active(later(9), &PageRequest::first(1)).await.unwrap();
+    assert_eq!(first.items, [short]);
+    let rest = PageRequest { after: first.next, limit: 1 };
+    let rest = unit.blocks().active(later(9), &rest).await.unwrap();
+    assert_eq!((rest.items, rest.next), (vec![long.clone()], None));
     assert_eq!(unit.blocks().find("203.0.113.7", "paie.acme", later(10)).await.unwrap(), None);
-    assert_eq!(unit.blocks().active(later(10)).await.unwrap(), [long]);
+    assert_eq!(unit.blocks().active(later(10), &PageRequest::first(10)).await.unwrap().items, [long]);
     assert_eq!(unit.blocks().forget_ended(later(10)).await.unwrap(), 1);
     assert!(unit.blocks().lift("203.0.113.8", "paie.acme").await.unwrap());
     assert!(!unit.blocks().lift("203.0.113.8", "paie.acme").await.unwrap());

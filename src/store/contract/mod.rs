@@ -1,4 +1,5 @@
-//! What every engine must do alike: each test is written once, against a [`Store`], and run on each engine.
+//! What every engine must do alike: each test is written once, against a [`Store`], and run on each engine. Modules above
+//! that work with a store borrow this for theirs.
 
 mod history;
 mod postgres;
@@ -6,6 +7,7 @@ mod postgres_server;
 mod provisioning;
 mod transactions;
 
+use std::ops::Deref;
 use std::time::Duration;
 
 use postgres_server::Database;
@@ -18,13 +20,13 @@ use crate::domain::{
     InstanceId, OsRandom, RemoteFolder, Rights, Timestamp,
 };
 
-/// Runs contract tests on a fresh database of each engine.
+/// Runs tests, each of which takes a [`TestStore`], on a fresh database of each engine.
 macro_rules! on_every_engine {
     ($($contract:ident;)*) => {
         mod sqlite {
             $(#[tokio::test]
             async fn $contract() {
-                let (_directory, store) = crate::store::contract::new_sqlite().await;
+                let store = crate::store::contract::TestStore::sqlite().await;
                 super::$contract(&store).await;
             })*
         }
@@ -32,13 +34,13 @@ macro_rules! on_every_engine {
         mod postgres {
             $(#[tokio::test]
             async fn $contract() {
-                let (_database, store) = crate::store::contract::new_postgres().await;
+                let store = crate::store::contract::TestStore::postgres().await;
                 super::$contract(&store).await;
             })*
         }
     };
 }
-use on_every_engine;
+pub(crate) use on_every_engine;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_456_800);
 
@@ -53,22 +55,65 @@ fn sqlite_in(directory: &TempDir) -> DatabaseSettings {
     }
 }
 
-async fn new_sqlite() -> (TempDir, Store) {
-    let directory = tempfile::tempdir().unwrap();
-    let store = Store::open(&sqlite_in(&directory)).await.unwrap();
-    store.migrate().await.unwrap();
-    (directory, store)
-}
-
 fn postgres_at(database: &Database) -> DatabaseSettings {
     DatabaseSettings { url: database.url.clone().into(), connections: 4 }
 }
 
-async fn new_postgres() -> (Database, Store) {
-    let database = Database::fresh();
-    let store = Store::open(&postgres_at(&database)).await.unwrap();
+/// A store on a new database, which is gone with it.
+pub(crate) struct TestStore {
+    store: Store,
+    settings: DatabaseSettings,
+    place: Place,
+}
+
+enum Place {
+    Sqlite { _directory: TempDir },
+    Postgres { _database: Database },
+}
+
+impl TestStore {
+    pub(crate) async fn sqlite() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = sqlite_in(&directory);
+        Self { store: migrated(&settings).await, settings, place: Place::Sqlite { _directory: directory } }
+    }
+
+    pub(crate) async fn postgres() -> Self {
+        let database = Database::fresh();
+        let settings = postgres_at(&database);
+        Self { store: migrated(&settings).await, settings, place: Place::Postgres { _database: database } }
+    }
+
+    /// Another program's store on the same database.
+    pub(crate) async fn another(&self) -> Store {
+        migrated(&self.settings).await
+    }
+
+    /// Runs a statement for which each engine has words of its own, to bring the database into a state that this program
+    /// avoids.
+    pub(crate) async fn run(&self, sqlite: &'static str, postgres: &'static str) {
+        let mut unit = self.store.write().await.unwrap();
+        unit.run(match self.place {
+            Place::Sqlite { .. } => sqlite,
+            Place::Postgres { .. } => postgres,
+        })
+        .await;
+        unit.commit().await.unwrap();
+    }
+}
+
+impl Deref for TestStore {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+async fn migrated(settings: &DatabaseSettings) -> Store {
+    let store = Store::open(settings).await.unwrap();
     store.migrate().await.unwrap();
-    (database, store)
+    store
 }
 
 fn instance(key: &str) -> Instance {

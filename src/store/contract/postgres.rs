@@ -65,7 +65,7 @@ async fn programs_that_start_at_once_on_one_database_all_find_it_migrated() {
 
 #[tokio::test]
 async fn a_newer_programs_database_is_not_touched() {
-    let (_database, store) = new_postgres().await;
+    let store = TestStore::postgres().await;
     let mut unit = store.write().await.unwrap();
     unit.run(
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
@@ -80,7 +80,7 @@ async fn a_newer_programs_database_is_not_touched() {
 
 #[tokio::test]
 async fn what_is_committed_is_synced_and_no_statement_lasts_for_ever() {
-    let (_database, store) = new_postgres().await;
+    let store = TestStore::postgres().await;
     let mut unit = store.write().await.unwrap();
     for (setting, value) in [
         ("SHOW synchronous_commit", "on"),
@@ -95,7 +95,7 @@ async fn what_is_committed_is_synced_and_no_statement_lasts_for_ever() {
 
 #[tokio::test]
 async fn units_that_only_write_do_not_wait_for_each_other() {
-    let (_database, store) = new_postgres().await;
+    let store = TestStore::postgres().await;
     let mut first = store.write().await.unwrap();
     first.instances().insert(&instance("acme")).await.unwrap();
     let mut second = store.write().await.unwrap();
@@ -107,7 +107,7 @@ async fn units_that_only_write_do_not_wait_for_each_other() {
 
 #[tokio::test]
 async fn connections_that_the_server_ended_are_replaced() {
-    let (_database, store) = new_postgres().await;
+    let store = TestStore::postgres().await;
     let (_, account) = written_account(&store).await;
     let (reader, other_reader) = (store.read().await.unwrap(), store.read().await.unwrap());
     drop((reader, other_reader));
@@ -130,7 +130,7 @@ async fn connections_that_the_server_ended_are_replaced() {
 
 #[tokio::test]
 async fn what_the_server_tells_of_a_row_is_not_repeated() {
-    let (_database, store) = new_postgres().await;
+    let store = TestStore::postgres().await;
     let (_, account) = written_account(&store).await;
     let mut unit = store.write().await.unwrap();
     unit.run("ALTER TABLE credentials ADD CONSTRAINT odd CHECK (label <> 'odd')").await;

@@ -22,6 +22,7 @@ on_every_engine! {
     a_key_is_kept_once_for_an_account;
     a_hash_is_replaced_only_while_it_is_the_old_one;
     the_latest_use_of_a_credential_is_kept;
+    credentials_in_use_are_removed_without_waiting_in_a_circle;
     folders_are_unique_by_path_and_by_name_within_their_account;
     text_is_ordered_by_its_bytes;
     tokens_are_found_by_their_hash;
@@ -290,6 +291,39 @@ async fn the_latest_use_of_a_credential_is_kept(store: &Store) {
     unit.credentials().record_use(password.id, &used(later(5))).await.unwrap();
     unit.credentials().record_use(password.id, &used(later(4))).await.unwrap();
     assert_eq!(unit.credentials().find(password.id).await.unwrap().unwrap().last_use, Some(used(later(5))));
+}
+
+async fn credentials_in_use_are_removed_without_waiting_in_a_circle(store: &Store) {
+    let instance = instance("acme");
+    let mut unit = store.write().await.unwrap();
+    unit.instances().insert(&instance).await.unwrap();
+    unit.commit().await.unwrap();
+    for round in 0..20 {
+        let account = account(&instance, &format!("paie-{round}"));
+        let mut credentials = [password(&account, "a"), key(&account), password(&account, "b")];
+        let mut unit = store.write().await.unwrap();
+        unit.accounts().insert(&account).await.unwrap();
+        for credential in &credentials {
+            unit.credentials().insert(credential).await.unwrap();
+        }
+        unit.commit().await.unwrap();
+        credentials.rotate_left(round % 3);
+        let used = {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let last_use = LastUse { at: NOW, address: String::new(), client: String::new() };
+                let mut unit = store.write().await?;
+                for credential in credentials {
+                    unit.credentials().record_use(credential.id, &last_use).await?;
+                }
+                unit.commit().await
+            })
+        };
+        let mut unit = store.write().await.unwrap();
+        assert!(unit.accounts().remove(account.id).await.unwrap());
+        unit.commit().await.unwrap();
+        used.await.unwrap().unwrap();
+    }
 }
 
 async fn folders_are_unique_by_path_and_by_name_within_their_account(store: &Store) {

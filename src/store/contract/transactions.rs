@@ -216,7 +216,7 @@ mod sqlite_file {
 
     #[tokio::test]
     async fn a_newer_programs_database_is_not_touched() {
-        let (_directory, store) = new_sqlite().await;
+        let store = TestStore::sqlite().await;
         let mut unit = store.write().await.unwrap();
         unit.run(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
@@ -241,7 +241,7 @@ mod sqlite_file {
 
     #[tokio::test]
     async fn a_transaction_that_the_database_ended_by_itself_spoils_no_other() {
-        let (_directory, store) = new_sqlite().await;
+        let store = TestStore::sqlite().await;
         let mut unit = store.write().await.unwrap();
         unit.run(
             "CREATE TRIGGER ends_it BEFORE INSERT ON instances WHEN NEW.key = 'bad' \
@@ -264,7 +264,7 @@ mod sqlite_file {
 
     #[tokio::test]
     async fn a_full_disk_is_told_as_something_that_passes() {
-        let (_directory, store) = new_sqlite().await;
+        let store = TestStore::sqlite().await;
         let mut unit = store.write().await.unwrap();
         let (acme, mut account) = (instance("acme"), account(&instance("acme"), "paie.acme"));
         unit.instances().insert(&acme).await.unwrap();
@@ -277,7 +277,7 @@ mod sqlite_file {
 
     #[tokio::test]
     async fn what_is_committed_is_synced_and_the_log_is_written_ahead() {
-        let (_directory, store) = new_sqlite().await;
+        let store = TestStore::sqlite().await;
         let mut unit = store.write().await.unwrap();
         assert_eq!(unit.ask("PRAGMA journal_mode").await, "wal");
         // 2 is FULL (https://sqlite.org/pragma.html#pragma_synchronous).

@@ -131,6 +131,8 @@ impl Place {
             login: LoginName::parse("acme-payroll").unwrap(),
             connection_type: ConnectionType::Sftp,
             address: "192.0.2.7".parse().unwrap(),
+            client: ClientSoftware::said("SSH-2.0-OpenSSH_9.9"),
+            algorithms: None,
         };
         SessionTree::mount(storage, self.owner.clone(), actor).await.unwrap()
     }

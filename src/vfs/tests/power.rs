@@ -213,6 +213,8 @@ impl Life<'_> {
             login: LoginName::parse("acme-payroll").unwrap(),
             connection_type: ConnectionType::Sftp,
             address: "192.0.2.7".parse().unwrap(),
+            client: ClientSoftware::said("SSH-2.0-OpenSSH_9.9"),
+            algorithms: None,
         };
         SessionTree::mount(storage, self.account.owner.clone(), actor).await
     }
