@@ -108,15 +108,18 @@ impl Access {
         }
     }
 
-    /// An operator's way to an account's files. `None`: no such account.
+    /// An operator's way to an account's files. `None`: no such account. `Busy`: it is being changed.
     pub async fn operator_entry(&self, operator: &str, account: AccountId) -> Result<Option<OperatorTree>, VfsError> {
+        let as_of = self.registry.moment();
         let found = match tokio::time::timeout(LONGEST_LOOKUP, self.accounts.owner(account)).await {
             Ok(found) => found.map_err(io::Error::other),
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
         };
         let Some(owner) = found.map_err(VfsError::Storage)? else { return Ok(None) };
         let actor = Actor::Operator { name: operator.to_owned() };
-        self.trees.mount_for_operator(owner, actor).await.map(Some)
+        let tree = self.trees.mount_for_operator(owner, actor).await;
+        // Its folders may lie elsewhere by now; what is put into the tree would be found by nobody.
+        if self.registry.was_changed_since(account, as_of) { Err(VfsError::Busy) } else { tree.map(Some) }
     }
 
     /// To be called after every change of an account, of its credentials or folders, once it is durable: what is

@@ -35,7 +35,7 @@ pub(super) enum OpenError {
     #[error("the account was changed during the sign-in")]
     AccountChanged,
     #[error(transparent)]
-    Tree(#[from] VfsError),
+    Tree(VfsError),
 }
 
 impl OpenError {
@@ -52,6 +52,16 @@ impl From<NotOpened> for OpenError {
         match problem {
             NotOpened::Limit(limit) => Self::Limit(limit),
             NotOpened::AccountChanged => Self::AccountChanged,
+        }
+    }
+}
+
+impl From<VfsError> for OpenError {
+    fn from(problem: VfsError) -> Self {
+        match problem {
+            // One of its folders is being moved or removed.
+            VfsError::Busy => Self::AccountChanged,
+            problem => Self::Tree(problem),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::admission::Connection;
 use super::refusal::RefusalReason;
-use crate::domain::{Account, AccountState, Hosting, Timestamp};
+use crate::domain::{Account, AccountState, AuthenticationRule, ConnectionType, Hosting, Timestamp};
 
 /// Whether the account may be used over this connection at all.
 pub(super) fn check(account: &Account, connection: &Connection, now: Timestamp) -> Result<(), RefusalReason> {
@@ -15,6 +15,14 @@ pub(super) fn check(account: &Account, connection: &Connection, now: Timestamp) 
     }
     if !account.connection_types.contains(connection.connection_type) {
         return Err(RefusalReason::ConnectionTypeNotAllowed);
+    }
+    let can_show_keys = match connection.connection_type {
+        ConnectionType::Sftp => true,
+        ConnectionType::Ftps | ConnectionType::Ftpes => false,
+    };
+    // Else "the password was right, a key is missing" would be told by an answer that comes sooner than a refusal.
+    if account.authentication == AuthenticationRule::KeyAndPassword && !can_show_keys {
+        return Err(RefusalReason::KeyNeeded);
     }
     let Hosting::Hosted { preset, .. } = &account.hosting;
     if connection.preset.as_ref().is_some_and(|bound_to| bound_to != preset) {

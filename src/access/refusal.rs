@@ -13,6 +13,8 @@ pub enum RefusalReason {
     AccountDisabled,
     AccountExpired,
     ConnectionTypeNotAllowed,
+    /// The account asks for a key too, and this type of connection has no way to show one.
+    KeyNeeded,
     ListenerOfAnotherPreset,
     AddressNotAllowed,
     /// Too many wrong answers for this login from this address, a while ago.
@@ -28,7 +30,7 @@ pub enum RefusalReason {
 
 impl RefusalReason {
     /// Every one.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::UnknownLogin,
         Self::WrongPassword,
         Self::WrongKey,
@@ -37,6 +39,7 @@ impl RefusalReason {
         Self::AccountDisabled,
         Self::AccountExpired,
         Self::ConnectionTypeNotAllowed,
+        Self::KeyNeeded,
         Self::ListenerOfAnotherPreset,
         Self::AddressNotAllowed,
         Self::Blocked,
@@ -57,6 +60,7 @@ impl RefusalReason {
             Self::AccountDisabled => "account_disabled",
             Self::AccountExpired => "account_expired",
             Self::ConnectionTypeNotAllowed => "connection_type_not_allowed",
+            Self::KeyNeeded => "key_needed",
             Self::ListenerOfAnotherPreset => "listener_of_another_preset",
             Self::AddressNotAllowed => "address_not_allowed",
             Self::Blocked => "blocked",
@@ -78,6 +82,7 @@ impl RefusalReason {
             Self::AccountDisabled => "The account is disabled.",
             Self::AccountExpired => "The account has expired.",
             Self::ConnectionTypeNotAllowed => "The account may not use this type of connection.",
+            Self::KeyNeeded => "The account asks for a key and a password, and FTP has no way to show a key.",
             Self::ListenerOfAnotherPreset => "The account belongs to another preset than this address and port.",
             Self::AddressNotAllowed => "The account may not be used from this address.",
             Self::Blocked => "Too many wrong answers came from this address: the login is blocked there for a while.",

@@ -14,6 +14,7 @@ use super::error::RunError;
 use super::listeners::Addresses;
 use super::readiness::GatewayReadiness;
 use super::supervisor::{Supervisor, TaskFailure};
+use crate::access::Access;
 use crate::config::FtpMode;
 use crate::credentials::HostKeys;
 use crate::domain::{AccountId, InstanceId, VirtualPath};
@@ -31,6 +32,7 @@ const LAST_WRITES: Duration = Duration::from_secs(10);
 pub(super) struct Kept {
     pub(super) store: Store,
     pub(super) storage: Arc<Storage>,
+    pub(super) access: Arc<Access>,
     pub(super) registry: Arc<Registry>,
     pub(super) host_keys: Arc<HostKeys>,
     pub(super) readiness: Arc<GatewayReadiness>,
@@ -41,30 +43,20 @@ pub(super) struct Kept {
 /// A gateway that serves.
 #[must_use = "a gateway that is dropped stops serving at once"]
 pub struct RunningApp {
-    addresses: Addresses,
-    management: Arc<Management>,
-    kept: Kept,
-    supervisor: Supervisor,
+    pub(super) addresses: Addresses,
+    pub(super) management: Arc<Management>,
+    pub(super) kept: Kept,
+    pub(super) supervisor: Supervisor,
     /// Cancelled: no new connections.
-    stop: CancellationToken,
+    pub(super) stop: CancellationToken,
     /// Cancelled: health is not told any more either.
-    end: CancellationToken,
-    shutdown: Duration,
+    pub(super) end: CancellationToken,
+    /// Cancelled by the API's listener when its last request is answered.
+    pub(super) answered: CancellationToken,
+    pub(super) shutdown: Duration,
 }
 
 impl RunningApp {
-    pub(super) fn new(
-        addresses: Addresses,
-        management: Arc<Management>,
-        kept: Kept,
-        supervisor: Supervisor,
-        stop: CancellationToken,
-        end: CancellationToken,
-        shutdown: Duration,
-    ) -> Self {
-        Self { addresses, management, kept, supervisor, stop, end, shutdown }
-    }
-
     /// Serves until SIGINT, SIGTERM or SIGHUP, or until a part of it fails; then stops. A second signal ends at once.
     pub async fn run(self) -> Result<(), RunError> {
         let mut signals = Signals::new().map_err(RunError::Signals)?;
@@ -81,14 +73,19 @@ impl RunningApp {
         }
     }
 
-    /// Stops accepting, lets sessions finish for as long as the configuration says, ends those that are left, and writes
-    /// what is still to be written.
+    /// Stops accepting, lets sessions and requests of the API finish for as long as the configuration says, ends those
+    /// that are left, and writes what is still to be written.
     pub async fn stop(self) {
         self.kept.readiness.drain();
         self.stop.cancel();
-        if timeout(self.shutdown, self.kept.registry.drained()).await.is_err() {
+        let finished = async { tokio::join!(self.kept.registry.drained(), self.answered.cancelled()) };
+        if timeout(self.shutdown, finished).await.is_err() {
             let sessions = self.kept.registry.disconnect_all(EndReason::ShuttingDown);
-            warn!(sessions, "Ended {sessions} sessions that had not finished in {:?}", self.shutdown);
+            let (time, requests) = (self.shutdown, !self.answered.is_cancelled());
+            warn!(
+                sessions,
+                requests, "Ended {sessions} sessions, or requests of the API, that took more than {time:?}"
+            );
         }
         // Those that have a goodbye to say, say it now; health is told until then.
         let _ = timeout(GOODBYE, self.kept.registry.drained()).await;
@@ -98,6 +95,9 @@ impl RunningApp {
             self.supervisor.abort();
             // An aborted task ends at its next await; what blocks longer has no right to keep the process.
             let _ = timeout(GOODBYE, self.supervisor.finished()).await;
+        }
+        if timeout(LAST_WRITES, self.kept.access.flush()).await.is_err() {
+            warn!("Some sign-ins could not be recorded in {LAST_WRITES:?}");
         }
         if timeout(LAST_WRITES, self.kept.storage.settle()).await.is_err() {
             warn!(

@@ -11,6 +11,8 @@ mod listeners;
 mod maintenance;
 mod readiness;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -50,7 +52,6 @@ pub struct App {
     listeners: Listeners,
     tls: Option<Arc<rustls::ServerConfig>>,
     ftp_tls: Arc<net::TlsSessions>,
-    access: Arc<Access>,
     management: Arc<Management>,
     metrics: Metrics,
     clock: Arc<dyn Clock>,
@@ -118,8 +119,8 @@ impl App {
             random: random.clone(),
         });
         let readiness = GatewayReadiness::new(store.clone(), storage.clone());
-        let kept = Kept { store, storage, registry, host_keys: Arc::new(host_keys), readiness, lock };
-        Ok(Self { config, listeners, tls, ftp_tls, access, management, metrics, clock, random, kept })
+        let kept = Kept { store, storage, access, registry, host_keys: Arc::new(host_keys), readiness, lock };
+        Ok(Self { config, listeners, tls, ftp_tls, management, metrics, clock, random, kept })
     }
 
     /// What operators may do, also before anyone is served.
@@ -134,13 +135,13 @@ impl App {
 
     /// Serves every listener.
     pub fn serve(self) -> RunningApp {
-        let Self { config, listeners, tls, ftp_tls, access, management, metrics, clock, random, kept } = self;
+        let Self { config, listeners, tls, ftp_tls, management, metrics, clock, random, kept } = self;
         let addresses = listeners.addresses();
         let supervisor = Supervisor::default();
         let (stop, end) = (CancellationToken::new(), CancellationToken::new());
         let sftp_parts = SftpParts {
             settings: config.sftp.clone(),
-            access: access.clone(),
+            access: kept.access.clone(),
             registry: kept.registry.clone(),
             host_keys: kept.host_keys.clone(),
             metrics: metrics.clone(),
@@ -155,7 +156,7 @@ impl App {
         }
         let ftp_parts = FtpParts {
             settings: config.ftp.clone(),
-            access,
+            access: kept.access.clone(),
             tls: ftp_tls.clone(),
             ports: ftp::Ports::new(config.ftp.passive_ports, random.clone()),
             metrics: metrics.clone(),
@@ -172,8 +173,15 @@ impl App {
         }
         supervisor.watch("the watch over certificates", &end, ftp_tls.watch(end.clone()));
         info!(address = %addresses.api, tls = tls.is_some(), "Serving the management API on {}", addresses.api);
-        let serving = http::serve_api(listeners.api, tls, management.clone(), metrics.clone(), stop.clone());
-        supervisor.watch("the API's listener", &stop, serving);
+        let answered = CancellationToken::new();
+        let (last, serving) = (
+            answered.clone().drop_guard(),
+            http::serve_api(listeners.api, tls, management.clone(), metrics.clone(), stop.clone()),
+        );
+        supervisor.watch("the API's listener", &stop, async move {
+            let _last = last;
+            serving.await;
+        });
         // Health is told until the very end: a load balancer has to see that the gateway drains.
         info!(address = %addresses.internal, "Serving health and metrics on {}", addresses.internal);
         let serving = http::serve_internal(listeners.internal, kept.readiness.clone(), metrics, end.clone());
@@ -188,7 +196,7 @@ impl App {
             clock,
         };
         supervisor.watch("maintenance", &end, maintenance.repeat(config.storage.sweep_every, end.clone()));
-        RunningApp::new(addresses, management, kept, supervisor, stop, end, config.shutdown)
+        RunningApp { addresses, management, kept, supervisor, stop, end, answered, shutdown: config.shutdown }
     }
 }
 

@@ -16,6 +16,10 @@ const BLOCK: usize = 256 * 1024;
 /// What is handed to TLS at a time.
 const PIECE: usize = 64 * 1024;
 
+/// What HASH reads by one hop to a blocking thread. Those threads are everybody's, and a file may have terabytes: what
+/// takes long stands in line again and again.
+const HOP: u64 = 16 * 1024 * 1024;
+
 /// A block that was read, and what it was read with.
 struct Block {
     reader: Box<dyn Reader>,
@@ -129,25 +133,95 @@ fn read(reader: Box<dyn Reader>, mut buffer: Vec<u8>, offset: u64) -> JoinHandle
 pub(super) async fn hash(context: &Context, path: &VirtualPath) -> Result<Reply, Reply> {
     let reader = context.tree.open_read(path).await?;
     let size = reader.size();
-    let stop = context.stop.clone();
-    let hashing = spawn_blocking(move || {
-        let mut hasher = Sha256::new();
-        let (mut buffer, mut offset) = (vec![0; BLOCK], 0);
-        loop {
-            match reader.read_at(offset, &mut buffer) {
-                Ok(0) => break,
-                Ok(_) if stop.is_asked() => return Err(Broken::Stopped(stop.reason()).reply(false)),
-                Ok(length) => {
-                    hasher.update(&buffer[..length]);
-                    offset += length as u64;
-                }
-                Err(error) => return Err(error.into()),
-            }
+    let mut hashing = Hashing { reader, hasher: Sha256::new(), offset: 0 };
+    let digest = loop {
+        if context.stop.is_asked() {
+            return Err(Broken::Stopped(context.stop.reason()).reply(false));
         }
-        reader.close(None);
-        Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>())
-    });
-    let digest = hashing.await.map_err(|_| Reply::new(451, "The storage failed"))??;
+        let hop = spawn_blocking(move || hashing.hop());
+        match hop.await.map_err(|_| Reply::new(451, "The storage failed"))?? {
+            Hashed::All(digest) => break digest,
+            Hashed::Part(rest) => hashing = rest,
+        }
+    };
     let name = path.name().map_or_else(String::new, |name| name.to_string());
     Ok(Reply::new(213, format!("SHA-256 0-{size} {digest} {name}")))
+}
+
+/// A file that is being hashed.
+struct Hashing {
+    reader: Box<dyn Reader>,
+    hasher: Sha256,
+    offset: u64,
+}
+
+/// What one hop comes to.
+enum Hashed {
+    Part(Hashing),
+    /// In hexadecimal.
+    All(String),
+}
+
+impl Hashing {
+    /// Blocking.
+    fn hop(mut self) -> Result<Hashed, VfsError> {
+        let mut buffer = vec![0; BLOCK];
+        let end = self.offset.saturating_add(HOP);
+        while self.offset < end {
+            match self.reader.read_at(self.offset, &mut buffer)? {
+                0 => {
+                    self.reader.close(None);
+                    let digest = self.hasher.finalize();
+                    return Ok(Hashed::All(digest.iter().map(|byte| format!("{byte:02x}")).collect()));
+                }
+                length => {
+                    self.hasher.update(&buffer[..length]);
+                    self.offset += length as u64;
+                }
+            }
+        }
+        Ok(Hashed::Part(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of so many bytes, all zero.
+    struct Zeros(u64);
+
+    impl Reader for Zeros {
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, VfsError> {
+            buffer.fill(0);
+            Ok(usize::try_from(self.0.saturating_sub(offset)).unwrap().min(buffer.len()))
+        }
+        fn size(&self) -> u64 {
+            self.0
+        }
+        fn close(self: Box<Self>, _cut: Option<&str>) {}
+    }
+
+    fn hashing(size: u64) -> Hashing {
+        Hashing { reader: Box::new(Zeros(size)), hasher: Sha256::new(), offset: 0 }
+    }
+
+    #[test]
+    fn an_enormous_file_is_hashed_a_part_at_a_time() {
+        let Ok(Hashed::Part(rest)) = hashing(1 << 60).hop() else { panic!("no part") };
+        assert_eq!(rest.offset, HOP);
+    }
+
+    #[test]
+    fn the_parts_come_to_the_hash_of_the_whole() {
+        let mut hashing = hashing(HOP + 1);
+        let digest = loop {
+            match hashing.hop().unwrap() {
+                Hashed::Part(rest) => hashing = rest,
+                Hashed::All(digest) => break digest,
+            }
+        };
+        let whole = Sha256::digest(vec![0; usize::try_from(HOP).unwrap() + 1]);
+        assert_eq!(digest, whole.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    }
 }

@@ -1,6 +1,6 @@
 //! The routes of the management API and the layers around them, outermost first:
 //!
-//! request log (with the request's id) → security headers → route → time limit → token → to the end → handler
+//! request log (with the request's id) → security headers → route → time limit → token → conditions → to the end → handler
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::Method;
+use axum::http::header::{IF_MATCH, IF_UNMODIFIED_SINCE};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -27,6 +28,7 @@ pub fn api(management: Arc<Management>, metrics: Metrics) -> Router {
     let document: Arc<str> = document::render(document).into();
     let routes = resources
         .route_layer(from_fn(to_the_end))
+        .route_layer(from_fn(conditions))
         .route_layer(from_fn_with_state(management.clone(), authentication::require_token))
         .route_layer(from_fn(time_limit))
         // What the API looks like is no secret, and tools fetch it without a token.
@@ -54,6 +56,18 @@ pub(super) async fn to_the_end(request: Request, next: Next) -> Response {
         Ok(response) => response,
         Err(problem) => Problem::internal(Box::new(problem)).into_response(),
     }
+}
+
+/// Refuses a change under a condition that is not served (RFC 9110 §13.1): ignoring it could overwrite what it was to
+/// protect. `If-None-Match` is for the handlers of files.
+async fn conditions(request: Request, next: Next) -> Response {
+    let is_change = !matches!(*request.method(), Method::GET | Method::HEAD);
+    for header in [IF_MATCH, IF_UNMODIFIED_SINCE] {
+        if is_change && request.headers().contains_key(&header) {
+            return Problem::malformed(format!("The condition {header} is not served here.")).into_response();
+        }
+    }
+    next.run(request).await
 }
 
 /// What only reads does not keep a caller waiting when the store does not answer.

@@ -4,7 +4,7 @@
 //! that was put away. What a crash or a failing disk interrupts is done later: the removal noted it in its own
 //! transaction, and the note goes when the files have gone.
 
-use crate::domain::AccountId;
+use crate::domain::{AccountId, VirtualPath};
 use crate::sessions::EndReason;
 use crate::store::{Burial, StoreError};
 use crate::vfs::VfsError;
@@ -34,7 +34,7 @@ impl Management {
         let Burial { account, instance } = burial;
         self.access.account_changed(account);
         self.registry.disconnect_account(account, EndReason::AccountRemoved);
-        match self.storage.trash_account(instance, account).await {
+        match self.put_away(burial).await {
             Ok(()) | Err(VfsError::NotFound) => {}
             Err(problem) => {
                 tracing::error!(%instance, %account, %problem,
@@ -47,6 +47,13 @@ impl Management {
             tracing::warn!(%account, %problem, "That the files of a removed account are in the trash was not noted");
         }
         true
+    }
+
+    async fn put_away(&self, Burial { account, instance }: Burial) -> Result<(), VfsError> {
+        let departure = self.storage.begin_departure(account, &VirtualPath::root(), &[]).await?;
+        self.storage.trash_account(instance, account).await?;
+        departure.complete();
+        Ok(())
     }
 
     async fn note_buried(&self, account: AccountId) -> Result<(), StoreError> {

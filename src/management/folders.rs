@@ -3,7 +3,7 @@
 use crate::domain::preset::PresetFolder;
 use crate::domain::{Account, AccountId, FolderId, FolderName, RemoteFolder, Rights, VirtualPath};
 use crate::sessions::EndReason;
-use crate::vfs::{TreeOwner, VfsError};
+use crate::vfs::{Departure, TreeOwner, VfsError};
 
 use super::operator::account_for;
 use super::{FieldError, Management, ManagementError, Operator};
@@ -108,7 +108,9 @@ impl Management {
             check_move(&folders, before, &after.path)?;
         }
         unit.folders().update(&after).await?;
+        let mut departure = None;
         if moves {
+            departure = Some(self.begin_departure(account.id, &before.path, &[]).await?);
             self.move_files(&account, &before.path, &after.path).await?;
         }
         // A crash between the move and this leaves the files whole at the new path and the row at the old one; the
@@ -122,6 +124,9 @@ impl Management {
         }
         if moves || after.rights != before.rights {
             self.end_sessions_of_changed_tree(account.id);
+        }
+        if let Some(departure) = departure {
+            departure.complete();
         }
         tracing::info!(%operator, account = %account.id, folder = %id, path = %after.path, "Changed a remote folder");
         Ok(after)
@@ -141,6 +146,7 @@ impl Management {
         let folder = removed.first().ok_or(NO_SUCH)?;
         unit.folders().remove(id).await?;
         let keep: Vec<VirtualPath> = kept.into_iter().map(|folder| folder.path).collect();
+        let departure = self.begin_departure(account.id, &folder.path, &keep).await?;
         // The files first: were the row gone before them, a crash in between would let them reappear in the next
         // folder made at this path. As it is, it leaves an empty folder, and the same request again removes it.
         match self.storage.trash_folder(account.instance, account.id, &folder.path, &keep).await {
@@ -149,6 +155,7 @@ impl Management {
         }
         unit.commit().await?;
         self.end_sessions_of_changed_tree(account.id);
+        departure.complete();
         tracing::info!(%operator, account = %account.id, folder = %id, path = %folder.path, "Removed a remote folder");
         Ok(())
     }
@@ -177,6 +184,15 @@ impl Management {
             }
             Err(error) => Err(ManagementError::of_path(error)),
         }
+    }
+
+    async fn begin_departure(
+        &self,
+        account: AccountId,
+        path: &VirtualPath,
+        keep: &[VirtualPath],
+    ) -> Result<Departure, ManagementError> {
+        self.storage.begin_departure(account, path, keep).await.map_err(ManagementError::of_path)
     }
 
     fn end_sessions_of_changed_tree(&self, account: AccountId) {

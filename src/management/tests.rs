@@ -2,14 +2,14 @@
 
 use crate::domain::{
     AccountId, AccountName, AccountState, AuthenticationRule, InstanceId, InstanceKey, InstanceName, LoginName,
-    PresetName, Secret,
+    PresetName, Rights, Secret,
 };
 use crate::sessions::{EndReason, Session};
 
 use super::fixture::Bench;
 use super::{
-    AccountChanges, CreatedAccount, FolderChanges, ManagementError, NewAccount, NewInstance, NewPassword, Operator,
-    ValidityChanges,
+    AccountChanges, CreatedAccount, FolderChanges, ManagementError, NewAccount, NewFolder, NewInstance, NewPassword,
+    NewToken, Operator, ValidityChanges,
 };
 use crate::store::Store;
 use crate::store::contract::on_every_engine;
@@ -150,6 +150,39 @@ async fn files_that_could_not_be_put_away_are_put_away_later() {
     assert!(!directory(account).exists() && directory(kept).exists());
     assert_eq!(std::fs::read_dir(files.join(".trash")).unwrap().count(), 1);
     assert_eq!(bench.management.bury_removed_accounts().await.unwrap(), 0, "it is done once");
+}
+
+#[tokio::test]
+async fn a_delivery_to_a_folder_that_is_removed_meanwhile_is_refused() {
+    let bench = Bench::new().await;
+    let created = account(&bench).await;
+    let (account, outer) = (created.account.id, created.folders[0].id);
+    let inner = NewFolder {
+        name: "Inside".parse().unwrap(),
+        path: created.folders[0].path.resolve("inside").unwrap(),
+        rights: Rights::all(),
+    };
+    bench.management.add_folder(&operator(), account, inner).await.unwrap();
+    let mut late = bench.management.begin_file(&operator(), account, outer, "paie.csv", false).await.unwrap();
+    late.write(b"douze").await.unwrap();
+    // Its directory stays, because another folder lies in it; nobody sees what is beside that one any more.
+    bench.management.remove_folder(&operator(), account, outer).await.unwrap();
+    let acknowledged = late.publish().await.is_ok();
+    let own = format!("files/{}/{account}{}", created.account.instance, created.folders[0].path);
+    let is_there = bench.directory.path().join(own).join("paie.csv").exists();
+    assert_eq!((acknowledged, is_there), (false, false), "acknowledged, and where nobody looks");
+}
+
+#[tokio::test]
+async fn a_token_opens_the_api_also_when_its_use_cannot_be_noted() {
+    let bench = Bench::new().await;
+    let token = bench.management.create_token(&operator(), NewToken::named("tests")).await.unwrap();
+    // As on a full disk: what is there can be read.
+    let mut unit = bench.store.write().await.unwrap();
+    unit.run("CREATE TRIGGER full BEFORE UPDATE ON api_tokens BEGIN SELECT RAISE(ABORT, 'no space'); END").await;
+    unit.commit().await.unwrap();
+    let known = bench.management.authenticate(token.secret.expose()).await.unwrap();
+    assert_eq!(known.map(|operator| operator.name().to_owned()).as_deref(), Some("tests"));
 }
 
 on_every_engine! {

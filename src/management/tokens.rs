@@ -70,12 +70,19 @@ impl Management {
         if known.expires_at.is_some_and(|end| end <= now) {
             return Ok(None);
         }
-        if known.last_used_at.is_none_or(|last| now.since(last) >= TOUCH_EVERY) {
-            let mut unit = self.store.write().await?;
-            unit.tokens().touch(known.id, now).await?;
-            unit.commit().await?;
+        if known.last_used_at.is_none_or(|last| now.since(last) >= TOUCH_EVERY)
+            && let Err(problem) = self.note_use(known.id, now).await
+        {
+            // On a full disk, say, an operator must still be able to look, and to remove what fills it.
+            tracing::warn!(token = %known.id, %problem, "That a token was used could not be noted");
         }
         Ok(Some(Operator::with_scope(&known.name, known.scope)))
+    }
+
+    async fn note_use(&self, token: TokenId, now: Timestamp) -> Result<(), StoreError> {
+        let mut unit = self.store.write().await?;
+        unit.tokens().touch(token, now).await?;
+        unit.commit().await
     }
 
     pub async fn create_token(&self, operator: &Operator, new: NewToken) -> Result<CreatedToken, ManagementError> {

@@ -78,6 +78,11 @@ impl Registry {
         self.members().changes.note(account);
     }
 
+    /// Whether an account was, or may have been, changed after `moment`.
+    pub fn was_changed_since(&self, account: AccountId, moment: Moment) -> bool {
+        self.members().changes.since(account, moment)
+    }
+
     /// Only `access::Grant` may call this (tests/architecture.rs).
     pub fn open(self: &Arc<Self>, opening: Opening) -> Result<Session, NotOpened> {
         let now = self.clock.now();

@@ -1,7 +1,7 @@
 //! What the gateway offers beyond SFTP version 3 (OpenSSH's PROTOCOL §4; copy-data and home-directory are
 //! draft-ietf-secsh-filexfer-extensions-00 §7 and §5).
 
-use crate::vfs::{Space, VfsError};
+use crate::vfs::Space;
 
 use super::attributes::{GROUP_NAME, OWNER};
 use super::below::{Reader, Tree, Writer};
@@ -29,8 +29,6 @@ pub(super) const OFFERED: &[(&str, &str)] = &[
 
 /// The longest name of a file, for statvfs.
 const LONGEST_NAME: u64 = crate::domain::virtual_path::MAX_NAME_BYTES as u64;
-/// How much `copy-data` moves at a time.
-const COPY_BYTES: usize = 256 * 1024;
 /// How many ids are told the names of at a time: an id of four bytes asks for a name of many.
 const MOST_IDS: usize = 1024;
 
@@ -135,40 +133,6 @@ impl<T: Tree> Worker<T> {
             // What can be read was published, and so is durable.
             OpenFile::Read(_) => Ok(()),
         }
-    }
-
-    /// Copies between two open files without the bytes crossing the wire. A length of 0 is "to the end".
-    pub(super) async fn copy_data(
-        &mut self,
-        (from, mut from_offset): (HandleId, u64),
-        length: u64,
-        (to, mut to_offset): (HandleId, u64),
-    ) -> Result<(), Failed> {
-        if from == to {
-            // It could overtake itself and never end.
-            return Err(Status::failure("the two handles must differ").into());
-        }
-        let source = self.handles.file(from).ok_or_else(Status::invalid_handle)?.clone();
-        let target = self.handles.file(to).ok_or_else(Status::invalid_handle)?.clone();
-        let (gone, presence) = (self.channel.gone.clone(), std::sync::Arc::clone(&self.channel.presence));
-        let mut missing = if length == 0 { u64::MAX } else { length };
-        let copy = move || {
-            let mut buffer = vec![0; COPY_BYTES];
-            while missing > 0 && !gone.is_cancelled() && !presence.ended().is_cancelled() {
-                let most = usize::try_from(missing).map_or(COPY_BYTES, |missing| missing.min(COPY_BYTES));
-                let count = source.read_at(from_offset, &mut buffer[..most])?;
-                if count == 0 {
-                    break;
-                }
-                target.write_at(to_offset, &buffer[..count])?;
-                missing -= count as u64;
-                from_offset = from_offset.saturating_add(count as u64);
-                to_offset = to_offset.saturating_add(count as u64);
-                presence.touch();
-            }
-            Ok::<(), VfsError>(())
-        };
-        Ok(self.channel.blocking(copy).await??)
     }
 }
 

@@ -59,6 +59,22 @@ impl<T: Tree> OpenFile<T> {
         }
     }
 
+    /// Blocking. Whether nothing is at `offset` yet nor behind it, and something could be put there.
+    pub(super) fn ends_before(&self, offset: u64) -> Result<bool, VfsError> {
+        match self {
+            Self::Write { file, append: false } => Ok(file.metadata()?.size <= offset),
+            Self::Write { append: true, .. } | Self::Read(_) => Ok(false),
+        }
+    }
+
+    /// Blocking.
+    pub(super) fn set_size(&self, size: u64) -> Result<(), VfsError> {
+        match self {
+            Self::Read(_) => Err(VfsError::WrongMode),
+            Self::Write { file, .. } => file.set_size(size),
+        }
+    }
+
     /// Blocking. A file opened with APPEND takes no notice of offsets.
     pub(super) fn write_at(&self, offset: u64, data: &[u8]) -> Result<(), VfsError> {
         match self {

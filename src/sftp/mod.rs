@@ -3,8 +3,8 @@
 //! file is published is `vfs`'s, who is connected is `sessions`'s.
 //!
 //! The way of a byte: `wire` (the socket) → russh → `connection` → `frames` and `packet` → a queue, bounded in bytes
-//! by `budget` → the channel's worker (`subsystem`, `data`, `requests`, `extensions`; or `scp`) → the tree; replies go by the
-//! `outbox` back to russh.
+//! by `budget` → the channel's worker (`subsystem`, `data`, `copy`, `requests`, `extensions`; or `scp`) → the tree;
+//! replies go by the `outbox` back to russh.
 
 mod algorithms;
 mod attributes;
@@ -12,6 +12,7 @@ mod authentication;
 mod below;
 mod budget;
 mod connection;
+mod copy;
 mod data;
 mod extensions;
 mod frames;

@@ -131,9 +131,13 @@ impl Server {
 
     /// Runs a Python program with the port, the folder and `paramiko` at hand.
     async fn python(&self, program: &str) -> (bool, String) {
+        told(self.python_command(program)).await
+    }
+
+    fn python_command(&self, program: &str) -> Command {
         let mut command = bounded("/usr/bin/python3");
         command.arg("-c").arg(program).arg(self.port.to_string()).current_dir(&self.client);
-        told(command).await
+        command
     }
 }
 

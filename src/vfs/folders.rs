@@ -72,6 +72,10 @@ pub(super) fn move_folder(
 
 /// Lets unfinished uploads follow what was renamed. Only a convenience, so a failing disk is only logged.
 pub(super) fn note_moves(core: &Core, account: AccountId, from: &VirtualPath, to: &VirtualPath) {
+    // The login must see what it renamed, not an older attempt at that name, or at one in the empty folder of that name.
+    for upload in core.uploads.remove_below(account, to, &[]) {
+        core.remove_staged(account, upload);
+    }
     let moves = core.uploads.moved(account, from, to);
     for (upload, path) in moves.followed {
         let line = sidecar::Line::Moved { path };

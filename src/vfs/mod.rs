@@ -7,10 +7,12 @@
 //!
 //! Both are a `view` that asks the `mount_table` where a path lies, the table in `operation` which right is needed, the
 //! index in `uploads` what is unfinished there, and a `backend` for the rest. `opening`, `upload` and `publisher` are
-//! the three acts of a file's arrival; `sidecar` is what a crash leaves to `recovery`.
+//! the three acts of a file's arrival; `sidecar` is what a crash leaves to `recovery`; `departures` keeps files out of
+//! folders that operators take away.
 
 mod actor;
 mod backend;
+mod departures;
 mod error;
 mod file;
 mod folders;
@@ -36,6 +38,7 @@ mod uploads;
 mod view;
 
 pub use actor::Actor;
+pub use departures::Departure;
 pub use error::VfsError;
 pub use file::ReadFile;
 pub use ledger::{Ledger, LedgerError, Publication, TransferNote, TransferOutcome};

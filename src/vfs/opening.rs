@@ -35,6 +35,16 @@ enum Base {
 
 impl View {
     pub(super) fn open_write(self: &Arc<Self>, path: &VirtualPath, options: WriteOptions) -> Result<Upload, VfsError> {
+        self.open_over(path, options, |exists| Ok(self.base(path, options, exists)))
+    }
+
+    /// Over what `base` says, which is told whether a published file is there.
+    fn open_over(
+        self: &Arc<Self>,
+        path: &VirtualPath,
+        options: WriteOptions,
+        base: impl Fn(bool) -> Result<Base, VfsError>,
+    ) -> Result<Upload, VfsError> {
         let mount = match self.changeable(path) {
             Err(VfsError::PermissionDenied) if self.leads_to_a_mount(path) => return Err(VfsError::IsAFolder),
             located => located?,
@@ -44,7 +54,7 @@ impl View {
         }
         for _ in 0..ATTEMPTS {
             let exists = self.check_target(path, mount, options)?;
-            let base = self.base(path, options, exists);
+            let base = base(exists)?;
             match self.stage(path, mount, &base) {
                 Err(VfsError::NotFound) if matches!(base, Base::Twin(_) | Base::Whole) => {}
                 Err(error) => return Err(error),
@@ -94,6 +104,7 @@ impl View {
         let parent = self.disk(path).parent();
         if !self.actor.is_login() && options.create {
             // An application delivers to a path; that its folders exist is not its business.
+            let _stay = self.arrival.stay(&[path])?;
             return match make_folders(&self.core, &parent) {
                 Err(VfsError::AlreadyExists) => Err(VfsError::NotAFolder),
                 result => result,
@@ -217,11 +228,16 @@ impl View {
             located => located?,
         };
         Operation::WriteExisting.require(mount.rights)?;
-        // Resizing must not publish what was cut short.
         if self.unfinished(path).is_some() {
             return Err(VfsError::Busy);
         }
-        let upload = self.open_write(path, WriteOptions::default())?;
+        self.open_whole(path, size)
+    }
+
+    /// Resizing must not publish what was cut short, not even a moment ago.
+    pub(super) fn open_whole(self: &Arc<Self>, path: &VirtualPath, size: u64) -> Result<Upload, VfsError> {
+        let whole = |exists: bool| if exists { Ok(Base::Whole) } else { Err(VfsError::Busy) };
+        let upload = self.open_over(path, WriteOptions::default(), whole)?;
         upload.set_size(size)?;
         Ok(upload)
     }

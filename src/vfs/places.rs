@@ -5,6 +5,7 @@
 //! .staging/<account id>/<upload id>.data         what was received of an upload
 //! .staging/<account id>/<upload id>.json         its sidecar
 //! .trash/<date>-<id>/<instance id>/<account id>/<virtual path>
+//! .lock                                          the gateway that works here (see `app`)
 //! ```
 //!
 //! All on one filesystem, so that publishing, moving and trashing are renames.

@@ -40,6 +40,7 @@ impl Inner {
         let placed = self.prepare().and_then(|(intent, stat)| {
             self.check_target(&intent)?;
             let staged = DiskPath::staged(self.staged.account, self.staged.id);
+            let _stay = self.view.arrival.stay(&[&self.staged.path])?;
             let replaced = core.backend.publish(&staged, &target, self.replace)?;
             Ok((Publication { replaced, ..intent.publication() }, stat))
         });

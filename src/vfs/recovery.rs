@@ -150,8 +150,11 @@ impl Core {
         }
         for entry in names_in(self.backend.as_ref(), &DiskPath::trash())? {
             if trashed_at(&entry).is_some_and(|at| at <= expiry(now, self.settings.trash)) {
-                self.backend.remove_tree(&DiskPath::trash().child(&entry))?;
-                sweep.trash += 1;
+                match self.backend.remove_tree(&DiskPath::trash().child(&entry)) {
+                    Ok(()) => sweep.trash += 1,
+                    // The others' terms are over all the same.
+                    Err(error) => tracing::error!(entry, %error, "An entry of the trash cannot be removed: {error}"),
+                }
             }
         }
         Ok(sweep)

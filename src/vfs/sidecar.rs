@@ -11,12 +11,13 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{AccountId, EventId, FolderId, InstanceId, Timestamp, TransferId, UploadId, VirtualPath};
 
 use super::Actor;
-use super::backend::Backend;
+use super::backend::{Backend, OpenFile};
 use super::ledger::Publication;
 use super::places::DiskPath;
 
-/// Sidecars hold a few lines; more is not ours.
-const MAX_BYTES: u64 = 1024 * 1024;
+/// How much of a sidecar is read from its beginning and from its end. A few lines are all that most have; one grows
+/// with every cut and resumption, and then the first line and the last ones say everything.
+const END_BYTES: u64 = 64 * 1024;
 
 /// One line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -131,17 +132,29 @@ impl Sidecar {
 
     pub(super) fn read(backend: &dyn Backend, path: &DiskPath) -> io::Result<Option<Self>> {
         let file = backend.open_file(path)?;
-        let size = file.stat()?.size.min(MAX_BYTES);
-        let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
-        let mut filled = 0;
-        while filled < bytes.len() {
-            match file.read_at(filled as u64, &mut bytes[filled..])? {
-                0 => break,
-                read => filled += read,
-            }
+        let size = file.stat()?.size;
+        if size <= 2 * END_BYTES {
+            return Ok(Self::parse(&text_at(file.as_ref(), 0, size)?));
         }
-        Ok(Self::parse(&String::from_utf8_lossy(&bytes[..filled])))
+        let (begin, end) =
+            (text_at(file.as_ref(), 0, END_BYTES)?, text_at(file.as_ref(), size - END_BYTES, END_BYTES)?);
+        let first = begin.lines().find(|line| !line.is_empty()).unwrap_or_default();
+        // Where the end begins, a line was cut apart.
+        let last = end.split_once('\n').map_or("", |(_, lines)| lines);
+        Ok(Self::parse(&format!("{first}\n{last}")))
     }
+}
+
+fn text_at(file: &dyn OpenFile, start: u64, length: u64) -> io::Result<String> {
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.read_at(start + filled as u64, &mut bytes[filled..])? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(String::from_utf8_lossy(&bytes[..filled]).into_owned())
 }
 
 impl Line {

@@ -12,6 +12,7 @@ use crate::config::StorageSettings;
 use crate::domain::{AccountId, Clock, InstanceId, Random, Timestamp, UploadId, VirtualPath};
 
 use super::backend::{Backend, LocalBackend};
+use super::departures::{Departure, Departures};
 use super::ledger::Ledger;
 use super::places::DiskPath;
 use super::uploads::Uploads;
@@ -38,6 +39,7 @@ pub(super) struct Core {
     pub(super) pace: Arc<Pace>,
     /// Held by whoever records.
     pub(super) recording: tokio::sync::Mutex<()>,
+    pub(super) departures: Departures,
 }
 
 /// What start-up found.
@@ -85,10 +87,18 @@ impl Storage {
         for folder in [DiskPath::staging(), DiskPath::trash()] {
             make_folder_unless_there(backend.as_ref(), &folder).map_err(VfsError::Storage)?;
         }
-        let (settings, uploads) = (settings.clone(), Uploads::default());
-        let (published, recording) = (Notify::new(), tokio::sync::Mutex::default());
-        let pace = Arc::default();
-        let core = Core { backend, ledger, clock, random, settings, uploads, published, pace, recording };
+        let core = Core {
+            backend,
+            ledger,
+            clock,
+            random,
+            settings: settings.clone(),
+            uploads: Uploads::default(),
+            departures: Departures::default(),
+            published: Notify::new(),
+            pace: Arc::default(),
+            recording: tokio::sync::Mutex::default(),
+        };
         Ok(Arc::new(Self { core: Arc::new(core) }))
     }
 
@@ -119,6 +129,19 @@ impl Storage {
     pub async fn prepare(&self, owner: &TreeOwner) -> Result<(), VfsError> {
         let owner = owner.clone();
         self.blocking(move |core| folders::prepare(core, &owner)).await
+    }
+
+    /// Announces that what is at `path`, but for the folders in `keep`, is about to be moved or thrown away: no tree that
+    /// is mounted puts anything there from now on, and none is mounted, until the departure is complete or dropped. To
+    /// be held from before the files leave until the rows tell so and the account's sessions were ended.
+    pub async fn begin_departure(
+        &self,
+        account: AccountId,
+        path: &VirtualPath,
+        keep: &[VirtualPath],
+    ) -> Result<Departure, VfsError> {
+        let (core, path, keep) = (Arc::clone(&self.core), path.clone(), keep.to_vec());
+        blocking(move || Ok(Departure::announce(&core, account, &path, &keep))).await
     }
 
     /// Moves the files of a folder whose path changes. `AlreadyExists` when something is at `to`. Whatever lies in the
@@ -180,13 +203,14 @@ impl Core {
         UploadId::new(self.now(), self.random.as_ref())
     }
 
-    /// Removes the files of an upload that nobody needs any more. The sidecar goes first: data alone is an orphan,
-    /// whereas a sidecar alone may read as the intent of a file that is in place.
+    /// Removes the files of an upload that nobody needs any more. The sidecar goes first, or nothing does: data alone is
+    /// an orphan, whereas a sidecar alone may read as the intent of a file that is in place.
     pub(super) fn remove_staged(&self, account: AccountId, id: UploadId) {
         for place in [DiskPath::sidecar(account, id), DiskPath::staged(account, id)] {
             match self.backend.remove_file(&place) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    tracing::warn!(upload = %id, %error, "Could not remove a staged file; the next start tries again");
+                    tracing::warn!(upload = %id, %error, "Could not remove a staged file; the next sweep tries again");
+                    break;
                 }
                 _ => {}
             }

@@ -11,6 +11,7 @@ use crate::domain::{
 };
 
 use super::backend::{Stat, Times};
+use super::departures::Arrival;
 use super::file::ReadFile;
 use super::folders::{self, note_moves};
 use super::listing::Listing;
@@ -29,6 +30,8 @@ pub(super) struct View {
     pub(super) account: AccountId,
     pub(super) actor: Actor,
     pub(super) mounts: MountTable,
+    /// Knows which folders left since.
+    pub(super) arrival: Arc<Arrival>,
     /// The time of the ancestors, which are made up.
     mounted_at: Timestamp,
 }
@@ -43,10 +46,16 @@ fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 }
 
 impl View {
-    /// Blocking: makes the folders' directories when they are missing.
+    /// Blocking: makes the folders' directories when they are missing. `Busy` while one of them is moved or removed.
     pub(super) fn mount(storage: &Storage, owner: &TreeOwner, actor: Actor) -> Result<Arc<Self>, VfsError> {
         let core = Arc::clone(&storage.core);
-        folders::prepare(&core, owner)?;
+        let arrival = Arc::new(Arrival::of(&core, owner.account)?);
+        {
+            // One that begins to leave now must not find its directory made anew behind it.
+            let paths: Vec<&VirtualPath> = owner.folders.iter().map(|folder| &folder.path).collect();
+            let _stay = arrival.stay(&paths).map_err(|_| VfsError::Busy)?;
+            folders::prepare(&core, owner)?;
+        }
         let all = |folder: &RemoteFolder| RemoteFolder { rights: Rights::all(), ..folder.clone() };
         let mounts = if actor.is_login() {
             MountTable::new(&owner.folders)
@@ -54,7 +63,8 @@ impl View {
             MountTable::new(&owner.folders.iter().map(all).collect::<Vec<_>>())
         };
         let mounted_at = core.now();
-        Ok(Arc::new(Self { core, instance: owner.instance, account: owner.account, actor, mounts, mounted_at }))
+        let TreeOwner { instance, account, .. } = *owner;
+        Ok(Arc::new(Self { core, instance, account, actor, mounts, arrival, mounted_at }))
     }
 
     /// The same for a login that says only now what its client is. What is open stays as it is.
@@ -63,9 +73,9 @@ impl View {
         if let Actor::Login { client, .. } = &mut actor {
             *client = software;
         }
-        let (core, mounts) = (Arc::clone(&self.core), self.mounts.clone());
+        let (core, mounts, arrival) = (Arc::clone(&self.core), self.mounts.clone(), Arc::clone(&self.arrival));
         let Self { instance, account, mounted_at, .. } = *self;
-        Arc::new(Self { core, instance, account, actor, mounts, mounted_at })
+        Arc::new(Self { core, instance, account, actor, mounts, arrival, mounted_at })
     }
 
     /// Where a virtual path is on the disk.
@@ -252,17 +262,16 @@ impl View {
         // between a look and the rename.
         let may_replace = Operation::RenameOver.is_allowed(target.rights);
         let effective = if may_replace { replace } else { Replace::Refuse };
-        match self.core.backend.rename(&from_place, &to_place, effective).map_err(VfsError::from) {
-            Err(VfsError::AlreadyExists) if replace == Replace::Allow => return Err(VfsError::PermissionDenied),
-            result => result?,
+        {
+            let _stay = self.arrival.stay(&[from, to])?;
+            match self.core.backend.rename(&from_place, &to_place, effective).map_err(VfsError::from) {
+                Err(VfsError::AlreadyExists) if replace == Replace::Allow => return Err(VfsError::PermissionDenied),
+                result => result?,
+            }
         }
         self.core.backend.sync_folder(&to_place.parent())?;
         if from_place.parent() != to_place.parent() {
             self.core.backend.sync_folder(&from_place.parent())?;
-        }
-        // The login must see what it renamed, not an older attempt at that name.
-        if let Some(upload) = self.core.uploads.remove(self.account, to) {
-            self.core.remove_staged(self.account, upload);
         }
         note_moves(&self.core, self.account, from, to);
         Ok(())

@@ -3,5 +3,6 @@
 mod attempts;
 mod blocks;
 mod factors;
+mod operators;
 mod same_work;
 pub(super) mod world;

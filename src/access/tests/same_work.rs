@@ -2,8 +2,9 @@
 
 use super::world::{World, credential, password, validity};
 use crate::access::accounts::SignInRecord;
-use crate::access::{Outcome, RefusalReason};
-use crate::domain::{AccountState, CredentialKind};
+use crate::access::records::Record;
+use crate::access::{Connection, Outcome, RefusalReason};
+use crate::domain::{AccountState, AuthenticationRule, ConnectionType, CredentialKind};
 
 type Change = fn(&mut SignInRecord);
 
@@ -93,4 +94,27 @@ async fn a_listener_of_another_preset_refuses_at_the_same_price() {
     connection.preset = Some("epaye".parse().unwrap());
     let mut sign_in = world.access.admit(connection).ok().unwrap();
     assert!(matches!(sign_in.attempt("paie-acme", password("right")).await, Outcome::Granted(_)));
+}
+
+#[tokio::test]
+async fn where_no_key_can_be_shown_a_right_password_of_two_factors_is_refused_like_a_wrong_one() {
+    for text in ["right", "wrong"] {
+        let world = World::new();
+        world.change(|record| {
+            record.account.authentication = AuthenticationRule::KeyAndPassword;
+            record.account.connection_types = [ConnectionType::Sftp, ConnectionType::Ftps].into_iter().collect();
+        });
+        let connection = Connection { connection_type: ConnectionType::Ftps, ..super::world::connection("192.0.2.7") };
+        let mut sign_in = world.access.admit(connection).ok().unwrap();
+        let outcome = sign_in.attempt("paie-acme", password(text)).await;
+        let refused = matches!(outcome, Outcome::Refused(refusal) if !refusal.end_connection);
+        assert!(refused, "{text}: {outcome:?}");
+        assert_eq!(world.hasher.take().len(), 2, "{text}");
+        // Operators read why their partner's FTP program cannot sign in.
+        let recorded = world.written().await.into_iter().find_map(|record| match record {
+            Record::Attempt(attempt) => Some(attempt.outcome),
+            _ => None,
+        });
+        assert_eq!(recorded.as_deref(), Some(if text == "right" { "key_needed" } else { "wrong_password" }));
+    }
 }

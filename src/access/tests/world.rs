@@ -82,6 +82,8 @@ pub(in crate::access) struct MemoryAccounts {
     pub(super) fails: AtomicBool,
     /// Set: the uses of credentials cannot be written, as when their account is gone.
     pub(in crate::access) refuses_uses: AtomicBool,
+    /// Done while someone asks for the owner of files.
+    pub(super) meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     /// Set: blocks cannot be written.
     pub(super) refuses_blocks: AtomicBool,
 }
@@ -118,6 +120,9 @@ impl Accounts for MemoryAccounts {
             account,
             folders: record.folders.clone(),
         }));
+        if let Some(meanwhile) = self.meanwhile.lock().unwrap().take() {
+            meanwhile();
+        }
         Box::pin(async { answer })
     }
 

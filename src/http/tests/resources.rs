@@ -244,3 +244,15 @@ async fn folders_are_added_changed_and_removed() {
     client.get(&stray).await.expect(404);
     client.delete(&stray).await.expect(404);
 }
+
+#[tokio::test]
+async fn a_condition_that_is_not_served_is_refused_before_anything_changes() {
+    let client = Client::new().await;
+    let path = client.instance("acme").await;
+    for condition in [("if-match", "\"1\""), ("if-unmodified-since", "Tue, 14 Nov 2023 22:13:20 GMT")] {
+        let json = ("content-type", "application/json");
+        client.send(Method::PATCH, &path, &[json, condition], r#"{"name": "Other"}"#).await.expect(400);
+        client.send(Method::DELETE, &path, &[condition], Body::empty()).await.expect(400);
+    }
+    assert_eq!(client.get(&path).await.expect(200).json()["name"], "acme");
+}

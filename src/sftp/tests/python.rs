@@ -222,3 +222,72 @@ print('done')
     let (fine, told) = server.python(&[PARAMIKO, program].concat()).await;
     assert!(fine && told.contains("done"), "{told}");
 }
+
+/// Asks for a copy of `from` in `to`, without waiting for the answer.
+const COPY: &str = "
+import struct
+def handle(client, name, flags):
+    return client._request(paramiko.sftp.CMD_OPEN, name, flags, paramiko.SFTPAttributes())[1].get_binary()
+def copy(client, source, target, wait):
+    ask = client._request if wait else lambda *a: client._async_request(type(None), *a)
+    number = paramiko.sftp.int64 if hasattr(paramiko.sftp, 'int64') else paramiko.py3compat.long
+    return ask(paramiko.sftp.CMD_EXTENDED, 'copy-data', source, number(0), number(0), target, number(0))
+";
+
+/// The attack: fifty sessions with ten copies of an enormous file each would have held every thread that works on files.
+#[test]
+fn a_long_copy_leaves_the_threads_of_the_disk_to_others() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().max_blocking_threads(1).enable_all().build().unwrap();
+    let server = runtime.block_on(Server::start());
+    std::fs::File::create(server.file("enormous")).unwrap().set_len(1 << 42).unwrap();
+    std::fs::write(server.file("log"), b"one").unwrap();
+    std::fs::write(server.file("bottomless"), b"").unwrap();
+    let program = "
+source, target = handle(sftp, 'enormous', 1), handle(sftp, 'bottomless', 2)
+copy(sftp, source, target, False)
+other = paramiko.SFTPClient.from_transport(t)
+other.get_channel().settimeout(20)
+assert other.open('log').read() == b'one'
+print('done', flush=True)
+os._exit(0)
+";
+    let mut command = server.python_command(&[PARAMIKO, COPY, program].concat());
+    let output = command.output().unwrap();
+    let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success() && told.contains("done"), "{told}");
+    runtime.shutdown_background();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_a_file_with_holes_has_them_too() {
+    use std::os::unix::fs::{FileExt, MetadataExt};
+
+    let server = Server::start().await;
+    let length: u64 = 1 << 30;
+    let sparse = std::fs::File::create(server.file("sparse")).unwrap();
+    sparse.write_all_at(b"middle", length / 2).unwrap();
+    sparse.set_len(length).unwrap();
+    let program = "
+source, target = handle(sftp, 'sparse', 1), handle(sftp, 'again', 0x1a)
+copy(sftp, source, target, True)
+sftp._request(paramiko.sftp.CMD_CLOSE, target)
+over = handle(sftp, 'short', 2)
+copy(sftp, source, over, True)
+sftp._request(paramiko.sftp.CMD_CLOSE, over)
+print('done')
+";
+    std::fs::write(server.file("short"), b"what is overwritten").unwrap();
+    let (fine, told) = server.python(&[PARAMIKO, COPY, program].concat()).await;
+    assert!(fine && told.contains("done"), "{told}");
+    for name in ["again", "short"] {
+        let metadata = std::fs::metadata(server.file(name)).unwrap();
+        assert_eq!(metadata.len(), length, "{name}");
+        assert!(metadata.blocks() * 512 < 4 << 20, "{name}: {} blocks", metadata.blocks());
+        let copy = std::fs::File::open(server.file(name)).unwrap();
+        let mut bytes = [1; 19];
+        copy.read_exact_at(&mut bytes, 0).unwrap();
+        assert_eq!(bytes, [0; 19], "{name}");
+        copy.read_exact_at(&mut bytes[..6], length / 2).unwrap();
+        assert_eq!(&bytes[..6], b"middle", "{name}");
+    }
+}

@@ -193,3 +193,69 @@ async fn space_is_told_for_what_is_there() {
     assert!(space.block_size > 0 && space.blocks >= space.blocks_available);
     assert_eq!(outcome(&tree.space(&path("/nowhere")).await), "NotFound");
 }
+
+#[tokio::test]
+async fn nothing_is_put_into_a_folder_that_departs() {
+    let place = Place::with(&[("/in", Rights::all()), ("/in/keep", Rights::all()), ("/out", Rights::all())]);
+    let (tree, operator) = (place.login().await, place.operator().await);
+    put(&tree, "/out/a", "x").await.unwrap();
+    let uploads = [
+        tree.open_write(&path("/in/a"), START_NEW).await.unwrap(),
+        operator.open_write(&path("/in/new/a"), START_NEW).await.unwrap(),
+    ];
+    let keep = [path("/in/keep"), path("/out")];
+    let departure = place.storage.begin_departure(place.owner.account, &path("/in"), &keep).await.unwrap();
+    for upload in uploads {
+        upload.write_at(0, b"x").unwrap();
+        assert_eq!(outcome(&upload.publish().await), "NotFound");
+    }
+    assert_eq!(outcome(&operator.open_write(&path("/in/newer/a"), START_NEW).await), "NotFound");
+    assert!(!place.disk("/in/newer").exists());
+    assert_eq!(outcome(&tree.rename(&path("/out/a"), &path("/in/c"), Replace::Refuse).await), "NotFound");
+    // What stays can be used.
+    put(&tree, "/in/keep/a", "x").await.unwrap();
+    tree.rename(&path("/out/a"), &path("/in/keep/b"), Replace::Refuse).await.unwrap();
+    departure.complete();
+    assert_eq!(outcome(&put(&tree, "/in/b", "x").await), "NotFound", "this tree saw the folder where it was");
+    put(&place.login().await, "/in/b", "x").await.unwrap();
+}
+
+#[tokio::test]
+async fn no_tree_is_mounted_while_a_folder_departs_and_none_makes_it_anew() {
+    let place = Place::new();
+    let (account, instance) = (place.owner.account, place.owner.instance);
+    let departure = place.storage.begin_departure(account, &path("/in"), &[]).await.unwrap();
+    place.storage.move_folder(instance, account, &path("/in"), &path("/elsewhere")).await.unwrap();
+    let actor = Actor::Operator { name: String::from("payroll-import") };
+    let mounted = OperatorTree::mount(&place.storage, place.owner.clone(), actor).await;
+    assert_eq!(outcome(&mounted), "Busy");
+    assert!(!place.disk("/in").exists());
+    departure.complete();
+    place.login().await;
+}
+
+#[tokio::test]
+async fn a_departure_that_is_called_off_changes_nothing() {
+    let place = Place::new();
+    let tree = place.login().await;
+    drop(place.storage.begin_departure(place.owner.account, &path("/in"), &[]).await.unwrap());
+    put(&tree, "/in/a", "x").await.unwrap();
+    put(&place.login().await, "/in/b", "x").await.unwrap();
+}
+
+#[tokio::test]
+async fn one_entry_of_the_trash_that_cannot_be_removed_keeps_no_other() {
+    let place = Place::new();
+    let (instance, account) = (place.owner.instance, place.owner.account);
+    for _ in 0..6 {
+        put(&place.login().await, "/in/a", "x").await.unwrap();
+        place.storage.trash_folder(instance, account, &path("/in"), &[]).await.unwrap();
+        place.clock.advance(Duration::from_secs(1));
+    }
+    let stubborn = trash(&place).into_iter().min().unwrap();
+    let deep = place.directory().join(".trash").join(&stubborn).join("d/".repeat(140));
+    std::fs::create_dir_all(deep).unwrap();
+    place.clock.advance(31 * DAY);
+    assert_eq!(place.storage.sweep().await.unwrap(), Sweep { trash: 5, ..Sweep::default() });
+    assert_eq!(trash(&place), [stubborn]);
+}

@@ -1,5 +1,6 @@
 //! What stays of an upload that was cut, and how it is continued.
 
+use super::super::view::View;
 use super::*;
 
 #[tokio::test]
@@ -143,4 +144,82 @@ async fn an_operators_delivery_leaves_a_logins_incomplete_upload_alone() {
     assert_eq!(resumed.metadata().unwrap().size, 3);
     operator.remove_file(&path("/in/a")).await.unwrap();
     assert!(login.stat(&path("/in/a")).await.unwrap().incomplete);
+}
+
+#[tokio::test]
+async fn an_upload_that_was_cut_and_resumed_without_end_is_still_recorded_after_a_crash() {
+    let mut place = Place::new();
+    let tree = place.login().await;
+    put_cut(&tree, "/in/a", "x").await;
+    let sidecar = place.staging().await.into_iter().find(|name| name.ends_with(".json")).unwrap();
+    let sidecar = place.directory().join(".staging").join(place.owner.account.to_string()).join(sidecar);
+    // What many thousand resumptions leave.
+    let mut lines = std::fs::read_to_string(&sidecar).unwrap();
+    let one = lines.clone();
+    while lines.len() < 3 * 1024 * 1024 {
+        lines.push_str(&one);
+    }
+    std::fs::write(&sidecar, lines).unwrap();
+    let upload = tree.open_write(&path("/in/a"), CONTINUE).await.unwrap();
+    upload.write_at(1, b"y").unwrap();
+    place.ledger.fails.store(true, Ordering::SeqCst);
+    assert_eq!(outcome(&upload.publish().await), "Ledger");
+    assert_eq!(place.content("/in/a").as_deref(), Some("xy"));
+    place.ledger.fails.store(false, Ordering::SeqCst);
+    let recovery = place.restart().await;
+    assert_eq!((recovery.rolled_forward, place.recorded().await.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_folder_that_takes_an_empty_ones_place_shows_nothing_of_that_ones_cut_uploads() {
+    let place = Place::new();
+    let tree = place.login().await;
+    for folder in ["/in/old", "/in/new"] {
+        tree.make_folder(&path(folder)).await.unwrap();
+    }
+    put(&tree, "/in/new/a", "whole").await.unwrap();
+    put_cut(&tree, "/in/old/a", "cut").await;
+    tree.rename(&path("/in/new"), &path("/in/old"), Replace::Allow).await.unwrap();
+    assert_eq!(get(&tree, "/in/old/a").await.unwrap(), "whole");
+    assert!(place.staging().await.is_empty());
+}
+
+#[tokio::test]
+async fn data_stays_while_its_sidecar_cannot_be_removed() {
+    let place = Place::new();
+    let tree = place.login().await;
+    put_cut(&tree, "/in/a", "x").await;
+    let staging = place.directory().join(".staging").join(place.owner.account.to_string());
+    let names = place.staging().await;
+    let sidecar = staging.join(names.iter().find(|name| name.ends_with(".json")).unwrap());
+    // Alone, it could read as the intent of a file that is in place, and a ghost would be recorded.
+    std::fs::remove_file(&sidecar).unwrap();
+    std::fs::create_dir(&sidecar).unwrap();
+    tree.remove_file(&path("/in/a")).await.unwrap();
+    assert!(names.iter().any(|name| name.ends_with(".data") && staging.join(name).exists()));
+    std::fs::remove_dir(&sidecar).unwrap();
+    assert_eq!(place.storage.sweep().await.unwrap(), Sweep { orphans: 1, ..Sweep::default() });
+    assert!(place.staging().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_cut_while_a_file_is_resized_is_not_published_with_it() {
+    let place = Place::new();
+    let tree = place.login().await;
+    put(&tree, "/in/a", "whole").await.unwrap();
+    put_cut(&tree, "/in/a", "cut short").await;
+    put_cut(&tree, "/in/b", "cut short").await;
+    let actor = place.ledger.notes()[0].actor.clone();
+    let (storage, owner) = (Arc::clone(&place.storage), place.owner.clone());
+    let [resized, nothing] = tokio::task::spawn_blocking(move || {
+        let view = View::mount(&storage, &owner, actor).unwrap();
+        // Past the look whether something is unfinished.
+        ["/in/a", "/in/b"].map(|at| view.open_whole(&path(at), 3))
+    })
+    .await
+    .unwrap();
+    assert_eq!(outcome(&nothing), "Busy");
+    resized.unwrap().publish().await.unwrap();
+    assert_eq!(place.content("/in/a").as_deref(), Some("who"));
+    assert_eq!(place.content("/in/b"), None);
 }

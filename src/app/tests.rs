@@ -1,0 +1,129 @@
+//! The stop, seen from outside: what was begun is finished, what happened is written down.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::{App, RunningApp};
+use crate::access::{Connection, Outcome, Proof};
+use crate::config::Config;
+use crate::domain::{AccountState, AuthenticationRule, ConnectionType, ReadySet, Secret};
+use crate::management::{CreatedAccount, NewAccount, NewFolder, NewInstance, NewToken, Operator};
+use crate::store::{PageRequest, SignInFilter, Store};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn config(directory: &std::path::Path) -> Config {
+    let mut config = Config::on_loopback(directory);
+    (config.passwords.memory_kib, config.passwords.iterations) = (64, 1);
+    config.access.refusal_delay = Duration::ZERO;
+    config.ftp.listeners.clear();
+    config
+}
+
+/// With the folder `/in`.
+async fn account(app: &RunningApp) -> CreatedAccount {
+    let operator = Operator::named("tests");
+    let instance = NewInstance { key: "acme".parse().unwrap(), name: "ACME".parse().unwrap() };
+    let instance = app.management().create_instance(&operator, instance).await.unwrap();
+    let folder =
+        NewFolder { name: "In".parse().unwrap(), path: "/in".parse().unwrap(), rights: ReadySet::ReadWrite.rights() };
+    let new = NewAccount {
+        name: "Paie".parse().unwrap(),
+        preset: "lucca".parse().unwrap(),
+        login: None,
+        password: None,
+        generate_password: true,
+        public_keys: Vec::new(),
+        connection_types: None,
+        host: None,
+        authentication: AuthenticationRule::default(),
+        state: AccountState::Enabled,
+        expires_at: None,
+        allowed_addresses: Vec::new(),
+        folders: Some(vec![folder]),
+    };
+    app.management().create_account(&operator, instance.id, new).await.unwrap()
+}
+
+/// Waits until nobody listens there any more.
+async fn until_closed(address: SocketAddr) {
+    let closed = async {
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, closed).await.unwrap();
+}
+
+async fn read_until(stream: &mut TcpStream, end: &str) -> String {
+    let mut text = Vec::new();
+    let read = async {
+        while !String::from_utf8_lossy(&text).contains(end) {
+            let byte = stream.read_u8().await.unwrap_or_else(|error| {
+                panic!("{error} after {:?}, where {end:?} was to come", String::from_utf8_lossy(&text))
+            });
+            text.push(byte);
+        }
+    };
+    tokio::time::timeout(PATIENCE, read).await.unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[tokio::test]
+async fn a_delivery_over_the_api_may_finish_before_the_stop() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = App::start(config(directory.path())).await.unwrap();
+    let CreatedAccount { account, folders, .. } = account(&app).await;
+    let token = app.management().create_token(&Operator::named("tests"), NewToken::named("tests")).await.unwrap();
+    let (api, internal) = (app.api_address(), app.internal_address());
+
+    let mut delivery = TcpStream::connect(api).await.unwrap();
+    let head = format!(
+        "PUT /v1/accounts/{}/folders/{}/files/paie.csv HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {}\r\n\
+         Content-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+        account.id,
+        folders[0].id,
+        token.secret.expose()
+    );
+    delivery.write_all(head.as_bytes()).await.unwrap();
+    // It is being taken.
+    read_until(&mut delivery, "100 Continue\r\n\r\n").await;
+    let stopping = tokio::spawn(app.stop());
+    until_closed(api).await;
+    let mut health = TcpStream::connect(internal).await.expect("health is told until the end");
+    health.write_all(b"GET /readyz HTTP/1.1\r\nHost: gateway\r\n\r\n").await.unwrap();
+    read_until(&mut health, "the gateway is stopping").await;
+
+    delivery.write_all(b"douze").await.unwrap();
+    assert!(read_until(&mut delivery, "\r\n\r\n").await.contains("201 Created"));
+    tokio::time::timeout(PATIENCE, stopping).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn sign_ins_are_written_down_before_the_database_closes() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = config(directory.path());
+    let app = App::start(config.clone()).await.unwrap();
+    let CreatedAccount { account, .. } = account(&app).await;
+    // Whoever wants to write has to wait.
+    let busy = app.kept.store.write().await.unwrap();
+    let connection =
+        Connection { peer: "192.0.2.7:50000".parse().unwrap(), connection_type: ConnectionType::Sftp, preset: None };
+    let mut sign_in = app.kept.access.admit(connection).ok().unwrap();
+    let wrong = Proof::Password(Secret::new(String::from("wrong")));
+    assert!(matches!(sign_in.attempt(account.login.as_str(), wrong).await, Outcome::Refused(_)));
+    let internal = app.internal_address();
+    let stopping = tokio::spawn(app.stop());
+    until_closed(internal).await;
+    busy.roll_back().await.unwrap();
+    tokio::time::timeout(PATIENCE, stopping).await.unwrap().unwrap();
+
+    let store = Store::open(&config.database).await.unwrap();
+    let mut reader = store.read().await.unwrap();
+    let page = PageRequest::first(10);
+    let recorded = reader.sign_ins().of_account(account.id, &SignInFilter::default(), &page).await.unwrap().items;
+    assert_eq!(recorded.iter().map(|row| row.outcome.as_str()).collect::<Vec<_>>(), ["wrong_password"]);
+}
