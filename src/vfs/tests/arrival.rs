@@ -391,8 +391,7 @@ async fn what_the_gateway_reads_for_itself_is_no_transfer() {
     let place = Place::new();
     let tree = place.login().await;
     put(&tree, "/in/a", "payroll").await.unwrap();
-    let mut file = tree.open_read(&path("/in/a")).await.unwrap();
-    file.keep_unnoted();
+    let file = tree.open_to_check(&path("/in/a")).await.unwrap();
     read_all(&file);
     drop(file);
     assert!(place.ledger.notes().is_empty());
