@@ -12,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{Connection, Refusal, RefusalReason};
 use crate::domain::{ClientSoftware, FtpRules, LoginName, Secret, Timestamp, UnprovenEnd, VirtualPath};
 use crate::sessions::{EndReason, Session};
-use crate::vfs::{CutReason, Entry, Listing, Metadata, ReadFile, Replace, SessionTree, Upload, VfsError, WriteOptions};
+use crate::vfs::{
+    CutReason, Entry, Listing, Metadata, Pace, ReadFile, Replace, SessionTree, Upload, VfsError, WriteOptions,
+};
 
 /// What a call on a tree comes to.
 pub(super) type Asked<'a, T> = BoxFuture<'a, Result<T, VfsError>>;
@@ -79,6 +81,8 @@ impl dyn Presence {
 
 /// The files of a login.
 pub(super) trait Tree: Send + Sync + 'static {
+    /// Where small work on open files is done.
+    fn pace(&self) -> Arc<Pace>;
     fn home(&self) -> VirtualPath;
     /// The same for records that name this client.
     fn known_as(&self, client: ClientSoftware) -> Arc<dyn Tree>;
@@ -151,6 +155,9 @@ impl Presence for Session {
 }
 
 impl Tree for SessionTree {
+    fn pace(&self) -> Arc<Pace> {
+        SessionTree::pace(self)
+    }
     fn home(&self) -> VirtualPath {
         SessionTree::home(self)
     }

@@ -1,4 +1,7 @@
-//! RETR's data path: the next block is read from the file while the one before it goes out.
+//! RETR's data path: the next block is read from the file while the one before it goes out or, while the disk is prompt,
+//! just before it goes out itself.
+
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
@@ -9,7 +12,7 @@ use super::data::{DataStream, Way};
 use super::reply::Reply;
 use super::transfer::{Broken, Context};
 use crate::domain::VirtualPath;
-use crate::vfs::{CutReason, VfsError};
+use crate::vfs::{CutReason, VfsError, Work};
 
 /// What is read at a time, by one hop to a blocking thread.
 const BLOCK: usize = 256 * 1024;
@@ -82,9 +85,17 @@ async fn send(
     let size = reader.size();
     let mut sent = 0;
     let mut spare = Vec::new();
-    let mut next = read(reader, spare_or_new(&mut spare, size - offset), offset);
+    let pace = context.tree.pace();
+    let mut next = Next::Later(reader);
     loop {
-        let Block { reader, buffer, outcome } = match next.await {
+        let block = match next {
+            Next::Reading(reading) => reading.await,
+            Next::Later(reader) => {
+                let buffer = spare_or_new(&mut spare, size - offset, PIECE);
+                Arc::clone(&pace).run(Work::Data, read(reader, buffer, offset)).await
+            }
+        };
+        let Block { reader, buffer, outcome } = match block {
             Ok(block) => block,
             Err(failure) => {
                 tracing::error!(%failure, "Reading a file for a download failed");
@@ -99,10 +110,10 @@ async fn send(
             Err(error) => return (sent, Some(reader), Err(error.into())),
         };
         offset += length as u64;
-        let ahead = if offset < size {
-            Ahead::Reading(read(reader, spare_or_new(&mut spare, size - offset), offset))
+        let ahead = if offset < size && !pace.is_prompt(Work::Data) {
+            Next::Reading(spawn_blocking(read(reader, spare_or_new(&mut spare, size - offset, BLOCK), offset)))
         } else {
-            Ahead::Nothing(reader)
+            Next::Later(reader)
         };
         let mut broken = None;
         for piece in buffer[..length].chunks(PIECE) {
@@ -115,41 +126,43 @@ async fn send(
         }
         spare = buffer;
         next = match (ahead, broken) {
-            (Ahead::Reading(next), None) => next,
-            (Ahead::Reading(next), Some(cut)) => {
+            (Next::Reading(next), Some(cut)) => {
                 return (sent, next.await.ok().map(|block| block.reader), Err(cut));
             }
-            (Ahead::Nothing(reader), None) => return (sent, Some(reader), finish(context, stream).await),
-            (Ahead::Nothing(reader), Some(cut)) => return (sent, Some(reader), Err(cut)),
+            (Next::Later(reader), Some(cut)) => return (sent, Some(reader), Err(cut)),
+            (Next::Later(reader), None) if offset >= size => {
+                return (sent, Some(reader), finish(context, stream).await);
+            }
+            (next, None) => next,
         };
     }
 }
 
-/// What is done while a block goes out.
-enum Ahead {
+/// Where the next block comes from.
+enum Next {
+    /// It is read while another goes out.
     Reading(JoinHandle<Block>),
-    /// It is the last.
-    Nothing(Box<dyn Reader>),
+    /// It is read when its turn comes, or there is none.
+    Later(Box<dyn Reader>),
 }
 
 /// A buffer for what is left: the one that is free, or a new one, small for small files.
-fn spare_or_new(spare: &mut Vec<u8>, left: u64) -> Vec<u8> {
-    if spare.is_empty() {
-        vec![0; usize::try_from(left).unwrap_or(BLOCK).clamp(1, BLOCK)]
-    } else {
-        std::mem::take(spare)
-    }
+fn spare_or_new(spare: &mut Vec<u8>, left: u64, most: usize) -> Vec<u8> {
+    let mut buffer = std::mem::take(spare);
+    buffer.resize(usize::try_from(left).unwrap_or(most).clamp(1, most), 0);
+    buffer
 }
 
 async fn finish(context: &Context, stream: DataStream) -> Result<(), Cut> {
     Ok(context.finish_sending(stream).await?)
 }
 
-fn read(reader: Box<dyn Reader>, mut buffer: Vec<u8>, offset: u64) -> JoinHandle<Block> {
-    spawn_blocking(move || {
+/// Blocking, when it is called.
+fn read(reader: Box<dyn Reader>, mut buffer: Vec<u8>, offset: u64) -> impl FnOnce() -> Block {
+    move || {
         let outcome = reader.read_at(offset, &mut buffer);
         Block { reader, buffer, outcome }
-    })
+    }
 }
 
 /// HASH's answer: the SHA-256 of the whole file.

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use tokio::io::AsyncReadExt;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use super::below::Writer;
 use super::data::{DataStream, Way};
@@ -13,12 +13,14 @@ use super::reply::Reply;
 use super::transfer::{Broken, Context, say_goodbye};
 use crate::domain::random::UNAMBIGUOUS;
 use crate::domain::{BareEnd, FileName, NotProven, UnprovenEnd, VirtualPath};
-use crate::vfs::{CutReason, VfsError, WriteOptions};
+use crate::vfs::{CutReason, VfsError, Work, WriteOptions};
 
 /// The read buffer below TLS: rustls by itself reads the socket in steps of 4 to 18 KiB.
 pub(super) const READ_BUFFER: usize = 256 * 1024;
-/// What is written at a time, by one hop to a blocking thread.
+/// What is written at a time, by one hop to a blocking thread, while the next comes in.
 const BLOCK: usize = 256 * 1024;
+/// What is written at a time while the disk is prompt: it is still in the processor's cache then.
+const PIECE: usize = 64 * 1024;
 /// Names that STOU tries.
 const NAMES: usize = 8;
 
@@ -151,10 +153,10 @@ enum Failure {
     Storage(Reply),
 }
 
-/// A block on its way to the disk; gives its buffer back.
-type Writing = JoinHandle<(Vec<u8>, Result<(), VfsError>)>;
+/// A block that was written, or not; gives its buffer back.
+type Written = (Vec<u8>, Result<(), VfsError>);
 
-/// Takes bytes until the client's orderly end: one block is written while the next comes in.
+/// Takes bytes until the client's orderly end.
 async fn receive(
     context: &Context,
     mut stream: DataStream,
@@ -162,10 +164,15 @@ async fn receive(
     mut offset: u64,
 ) -> (u64, Result<(), Failure>) {
     let mut received = 0;
-    let mut writing: Option<Writing> = None;
-    let mut buffer = vec![0; BLOCK];
+    let mut writing: Option<JoinHandle<Written>> = None;
+    let pace = context.tree.pace();
+    let mut buffer = Vec::new();
     loop {
-        let (filled, end) = fill(context, &mut stream, &mut buffer).await;
+        let room = if pace.is_prompt(Work::Data) { PIECE } else { BLOCK };
+        if buffer.len() < room {
+            buffer.resize(room, 0);
+        }
+        let (filled, end) = fill(context, &mut stream, &mut buffer[..room]).await;
         let mut spare = None;
         // The block before, which the disk had all this time for.
         if let Some(writing) = writing.take() {
@@ -178,17 +185,22 @@ async fn receive(
             let (file, at, block, is_first) = (Arc::clone(writer), offset, buffer, received == 0);
             offset += filled as u64;
             received += filled as u64;
-            writing = Some(spawn_blocking(move || {
+            let write = move || {
                 // What comes is the rest of the client's file: what an older version has behind it is no part of it,
                 // whether all of the rest comes or the upload is cut.
                 let begun = if is_first { end_at(&*file, at) } else { Ok(()) };
                 let outcome = begun.and_then(|()| file.write_at(at, &block[..filled]));
                 (block, outcome)
-            }));
-            buffer = match end {
-                None => spare.unwrap_or_else(|| vec![0; BLOCK]),
-                Some(_) => Vec::new(),
             };
+            if filled <= PIECE {
+                match written(Arc::clone(&pace).run(Work::Data, write)).await {
+                    Ok(free) => buffer = free,
+                    Err(reply) => return (received, Err(Failure::Storage(reply))),
+                }
+            } else {
+                writing = Some(spawn_blocking(write));
+                buffer = spare.unwrap_or_default();
+            }
         }
         let Some(end) = end else { continue };
         // What came before a cut is kept too: the client resumes from there.
@@ -225,7 +237,7 @@ async fn fill(context: &Context, stream: &mut DataStream, block: &mut [u8]) -> (
     (filled, None)
 }
 
-async fn written(writing: Writing) -> Result<Vec<u8>, Reply> {
+async fn written(writing: impl Future<Output = Result<Written, JoinError>>) -> Result<Vec<u8>, Reply> {
     match writing.await {
         Ok((block, Ok(()))) => Ok(block),
         Ok((_, Err(error))) => Err(error.into()),

@@ -64,9 +64,14 @@ impl Pace {
         spawn_blocking(move || self.timed(kind, work)).await
     }
 
+    /// Whether work of this kind is done in place, as far as the disk is concerned: then it need not be done ahead.
+    pub fn is_prompt(&self, kind: Work) -> bool {
+        self.in_place_most > 0 && self.prompt[kind as usize].load(Ordering::Relaxed) >= PROVEN
+    }
+
     /// Room to do this in place, if it may be done there.
     fn place(&self, kind: Work) -> Option<Place<'_>> {
-        if self.prompt[kind as usize].load(Ordering::Relaxed) < PROVEN {
+        if !self.is_prompt(kind) {
             return None;
         }
         let place = Place(&self.in_place);
