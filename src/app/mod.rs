@@ -150,6 +150,7 @@ impl App {
             clock: clock.clone(),
             sign_in_timeout: config.access.sign_in_timeout,
             idle: config.sessions.idle,
+            stall: config.sessions.stall,
         };
         for (settings, listener) in listeners.sftp {
             info!(address = %listener.local_address(), "Serving SFTP on {}", listener.local_address());
@@ -166,6 +167,7 @@ impl App {
             random,
             sign_in_timeout: config.access.sign_in_timeout,
             idle: config.sessions.idle,
+            stall: config.sessions.stall,
         };
         for (settings, listener) in listeners.ftp {
             let kind = settings.mode.connection_type();

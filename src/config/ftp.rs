@@ -1,7 +1,7 @@
 //! `[ftp]`: the listeners of FTPS and FTPES, their certificates, and the bounds of one connection.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -106,12 +106,13 @@ section! {
 }
 
 section! {
-    /// Which address clients of a network are told for data connections.
+    /// Which address clients of a network are told for data connections. Those that come by IPv6 are told none: their EPSV
+    /// names a port alone.
     AdvertisedAddress {
         /// The clients' network.
         network: Network = REQUIRED, any();
         /// The gateway's address as they see it.
-        address: IpAddr = REQUIRED, any();
+        address: Ipv4Addr = REQUIRED, any();
     }
 }
 
@@ -120,16 +121,14 @@ section! {
     FtpSettings {
         /// The ports for data connections. Open them in the firewall; no listener may lie between them.
         passive_ports: PassivePorts = "50000-50999", any();
-        /// The gateway's address as clients see it, where a NAT stands in front; "": that of the control connection.
-        advertised: Option<IpAddr> = "\"\"", any();
+        /// The gateway's IPv4 address as clients see it, where a NAT stands in front; "": that of the control connection.
+        advertised: Option<Ipv4Addr> = "\"\"", any();
         /// The host names for which a certificate that vouches for itself is made on first start, separated by commas.
         hosts: HostNames = "localhost", any();
         /// How long a TLS handshake may take, and how long a client of FTPES may take to begin one.
         tls_handshake: Duration = "20s", lasting("1s", "5m");
         /// How long a client may take to open a data connection.
         data_connect: Duration = "30s", lasting("1s", "10m");
-        /// How long a transfer may stand still.
-        stall: Duration = "5m", lasting("1s", "24h");
         /// Commands that a connection may give before it has signed in.
         commands_before_sign_in: usize = "100", within(10, 10_000);
     }
@@ -217,8 +216,8 @@ impl OptionValue for Network {
     }
 }
 
-impl OptionValue for IpAddr {
-    const KIND: &'static str = "an address";
+impl OptionValue for Ipv4Addr {
+    const KIND: &'static str = "an IPv4 address";
     const EXAMPLE: &'static str = "\"192.0.2.7\"";
 
     fn from_toml(value: &toml::Value) -> Option<Self> {
@@ -227,8 +226,8 @@ impl OptionValue for IpAddr {
 }
 
 /// An address, or nothing: `""`.
-impl OptionValue for Option<IpAddr> {
-    const KIND: &'static str = "an address";
+impl OptionValue for Option<Ipv4Addr> {
+    const KIND: &'static str = "an IPv4 address";
     const EXAMPLE: &'static str = "\"192.0.2.7\"";
 
     fn from_toml(value: &toml::Value) -> Option<Self> {

@@ -100,7 +100,7 @@ pub(super) trait Reader: Send + Sync + 'static {
     /// Blocking.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, VfsError>;
     fn size(&self) -> u64;
-    /// `cut`: why it ends before its end.
+    /// `cut`: why it ends before all that was asked for has gone.
     fn close(self: Box<Self>, cut: Option<&str>);
 }
 
@@ -197,7 +197,10 @@ impl Reader for ReadFile {
         ReadFile::size(self)
     }
     fn close(self: Box<Self>, cut: Option<&str>) {
-        ReadFile::close(*self, cut);
+        match cut {
+            None => ReadFile::finish(*self),
+            Some(reason) => ReadFile::close(*self, Some(reason)),
+        }
     }
 }
 

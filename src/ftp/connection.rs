@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::task::TaskTracker;
@@ -21,7 +21,7 @@ use super::session;
 use super::verbs::{self, Argument, Verb};
 use crate::config::{FtpListener, FtpMode, FtpSettings};
 use crate::domain::{Clock, NameEncoding, Random};
-use crate::net::{TlsSession, TlsSessions, tls_details};
+use crate::net::{TlsSession, TlsSessions, promptly, tls_details};
 use crate::telemetry::Metrics;
 
 /// What every connection of a listener works with.
@@ -38,6 +38,7 @@ pub(super) struct Shared {
     pub tasks: TaskTracker,
     pub sign_in_timeout: Duration,
     pub idle: Duration,
+    pub stall: Duration,
 }
 
 /// What is known of a client in every phase.
@@ -102,7 +103,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
         has_buffer_size: implicit,
         phase: Phase::Clear,
     };
-    let clear = Clear { client, stream, commands: 0 };
+    let clear = Clear { client, stream, commands: 0, deadline };
     let private = if implicit { clear.handshake().await } else { clear.upgrade().await };
     let Some(Private { mut client, stream, commands }) = private else { return };
     if let Some(algorithms) = tls_details(stream.get_ref().1) {
@@ -130,6 +131,8 @@ struct Clear {
     stream: TcpStream,
     /// How many came so far.
     commands: usize,
+    /// When someone must have signed in.
+    deadline: Instant,
 }
 
 /// A connection with TLS.
@@ -142,13 +145,12 @@ struct Private {
 impl Clear {
     /// Talks until AUTH TLS, and changes over; `None` when the connection is over.
     async fn upgrade(self) -> Option<Private> {
-        let Self { mut client, stream, mut commands } = self;
-        // Neither kind of listener waits longer for its handshake than the other.
-        let deadline = Instant::now() + client.shared.settings.tls_handshake;
+        let until = self.handshake_until();
+        let Self { mut client, stream, mut commands, deadline } = self;
         let mut wire = Wire::new(stream);
         wire.say(&greeting(), NameEncoding::Utf8).await.ok()?;
         while commands < client.shared.settings.commands_before_sign_in {
-            let input = match timeout_at(deadline, wire.next()).await {
+            let input = match timeout_at(until, wire.next()).await {
                 Ok(Ok(input)) => input,
                 Ok(Err(over)) => {
                     client.over(&mut wire, over).await;
@@ -182,7 +184,7 @@ impl Clear {
                         debug!(peer = %client.peer, "Ended an FTP connection: something came in the clear behind AUTH TLS");
                         return None;
                     };
-                    return Self { client, stream, commands }.handshake().await;
+                    return Self { client, stream, commands, deadline }.handshake().await;
                 }
                 _ => {}
             }
@@ -191,10 +193,17 @@ impl Clear {
         None
     }
 
+    /// Until when a handshake, or AUTH before it, is waited for now: neither kind of listener waits longer than the other,
+    /// nor than signing in may take.
+    fn handshake_until(&self) -> Instant {
+        self.deadline.min(Instant::now() + self.client.shared.settings.tls_handshake)
+    }
+
     async fn handshake(self) -> Option<Private> {
-        let Self { client, stream, commands } = self;
+        let until = self.handshake_until();
+        let Self { client, stream, commands, .. } = self;
         let acceptor = TlsAcceptor::from(client.tls.control());
-        let handshake = timeout(client.shared.settings.tls_handshake, acceptor.accept(stream)).await;
+        let handshake = timeout_at(until, promptly(acceptor.accept(stream), |stream| stream)).await;
         match handshake {
             Ok(Ok(stream)) => Some(Private { client, stream, commands }),
             Ok(Err(problem)) => {

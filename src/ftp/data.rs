@@ -14,7 +14,7 @@ use tracing::debug;
 use super::passive::Waiting;
 use super::records::Records;
 use super::reply::Reply;
-use crate::net::{TlsSession, is_resumed};
+use crate::net::{TlsSession, is_resumed, prepare, promptly};
 
 /// A data connection, private.
 pub(super) type DataStream = TlsStream<Records<BufReader<TcpStream>>>;
@@ -71,7 +71,7 @@ impl From<NoData> for Reply {
 pub(super) async fn open(way: Way, terms: &Terms, tls: &TlsSession) -> Result<DataStream, NoData> {
     let stream = match way {
         Way::Passive(waiting) => {
-            let accepted = timeout(terms.connect, accept(waiting, terms.peer)).await;
+            let accepted = timeout(terms.connect, waiting.connection(terms.peer)).await;
             accepted.map_err(|_| NoData::NobodyCame)?
         }
         Way::Active(address) => {
@@ -79,13 +79,14 @@ pub(super) async fn open(way: Way, terms: &Terms, tls: &TlsSession) -> Result<Da
             connected.ok().and_then(Result::ok).ok_or(NoData::CannotConnect)?
         }
     };
-    if let Err(error) = stream.set_nodelay(true) {
+    if let Err(error) = prepare(&stream) {
         debug!(%error, "Could not set the options of a data connection");
     }
     let stream = Records::new(BufReader::with_capacity(terms.read_buffer, stream));
     let acceptor = TlsAcceptor::from(tls.data(terms.must_resume));
     let accepting = acceptor.accept_with(stream, |connection| connection.set_buffer_limit(Some(SEND_BUFFER)));
-    let stream = match timeout(terms.handshake, accepting).await {
+    let handshake = promptly(accepting, |stream| stream.get_ref().get_ref());
+    let stream = match timeout(terms.handshake, handshake).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(problem)) => {
             debug!(%problem, "The TLS handshake of a data connection failed: {problem}");
@@ -98,21 +99,6 @@ pub(super) async fn open(way: Way, terms: &Terms, tls: &TlsSession) -> Result<Da
         return Err(NoData::NotResumed);
     }
     Ok(stream)
-}
-
-/// Waits for the control connection's peer. Whoever else comes is dropped (they could take the file, or give another),
-/// and the port waits on: a stranger cannot cost the client its transfer either.
-async fn accept(waiting: Waiting, peer: IpAddr) -> TcpStream {
-    loop {
-        match waiting.listener.accept().await {
-            Ok((stream, from)) if from.ip().to_canonical() == peer => return stream,
-            Ok((_, stranger)) => debug!(%stranger, %peer, "Dropped a data connection of another address"),
-            Err(error) => {
-                debug!(%error, "A data connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        }
-    }
 }
 
 async fn connect(address: SocketAddr, local: IpAddr) -> io::Result<TcpStream> {

@@ -193,7 +193,6 @@ impl Hashing {
         while self.offset < end {
             match self.reader.read_at(self.offset, &mut buffer)? {
                 0 => {
-                    self.reader.close(None);
                     let digest = self.hasher.finalize();
                     return Ok(Hashed::All(digest.iter().map(|byte| format!("{byte:02x}")).collect()));
                 }

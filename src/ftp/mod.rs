@@ -58,6 +58,8 @@ pub struct FtpParts {
     pub sign_in_timeout: Duration,
     /// How long nothing may happen on a session: `sessions`'s setting.
     pub idle: Duration,
+    /// How long a transfer may stand still: `sessions`'s setting.
+    pub stall: Duration,
 }
 
 /// Serves one listener until `stop` is cancelled (then: no new connections); returns when its last connection has

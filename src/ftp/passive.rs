@@ -3,10 +3,12 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tracing::debug;
 
 use crate::config::{FtpSettings, PassivePorts};
 use crate::domain::Random;
@@ -29,11 +31,55 @@ struct Lease {
     port: u16,
 }
 
-/// A port that waits for a session's data connection.
+/// A port that waits for a session's data connection; then the connection.
 pub(super) struct Waiting {
-    pub listener: TcpListener,
     pub port: u16,
+    place: Place,
+}
+
+enum Place {
+    Listening(Listening),
+    Here(TcpStream),
+}
+
+struct Listening {
+    listener: TcpListener,
     _lease: Lease,
+}
+
+impl Waiting {
+    /// Resolves when the connection of `peer` has come, once. Whoever else comes meanwhile is dropped, so that strangers
+    /// cannot fill the queue of the port before the client comes. Safe to cancel.
+    pub(super) async fn arrival(&mut self, peer: IpAddr) {
+        match &self.place {
+            Place::Here(_) => std::future::pending().await,
+            // Nobody else is waited for: the port is free from here on.
+            Place::Listening(Listening { listener, .. }) => self.place = Place::Here(accept(listener, peer).await),
+        }
+    }
+
+    /// The connection of `peer`.
+    pub(super) async fn connection(self, peer: IpAddr) -> TcpStream {
+        match self.place {
+            Place::Here(stream) => stream,
+            Place::Listening(Listening { listener, _lease }) => accept(&listener, peer).await,
+        }
+    }
+}
+
+/// Waits for the control connection's peer. Whoever else comes is dropped (they could take the file, or give another),
+/// and the port waits on: a stranger cannot cost the client its transfer either.
+async fn accept(listener: &TcpListener, peer: IpAddr) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, from)) if from.ip().to_canonical() == peer => return stream,
+            Ok((_, stranger)) => debug!(%stranger, %peer, "Dropped a data connection of another address"),
+            Err(error) => {
+                debug!(%error, "A data connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
 }
 
 impl Ports {
@@ -52,7 +98,10 @@ impl Ports {
             let port = self.range.first + u16::try_from(offset).unwrap_or(0);
             let Some(lease) = self.lease(port) else { continue };
             match listen(SocketAddr::new(address, port)) {
-                Ok(listener) => return Ok(Waiting { listener, port, _lease: lease }),
+                Ok(listener) => {
+                    let place = Place::Listening(Listening { listener, _lease: lease });
+                    return Ok(Waiting { port, place });
+                }
                 Err(error) if tries >= TRIES || error.kind() != io::ErrorKind::AddrInUse => return Err(error),
                 Err(_) => tries += 1,
             }
@@ -90,7 +139,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Which address a client is told (RFC 959's PASV): one by its network, one for all, or the one it already reached.
-pub(super) fn advertised(settings: &FtpSettings, peer: IpAddr, local: IpAddr) -> IpAddr {
+pub(super) fn advertised(settings: &FtpSettings, peer: IpAddr, local: Ipv4Addr) -> Ipv4Addr {
     let by_network = settings.advertised_to.iter().find(|entry| entry.network.0.contains(&peer));
     by_network.map(|entry| entry.address).or(settings.advertised).unwrap_or(local)
 }

@@ -32,6 +32,11 @@ impl<S> Records<S> {
         Self { stream, place: Place::START }
     }
 
+    /// What it reads from.
+    pub(super) const fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
     /// Whether what was read so far ends in the middle of a record.
     pub(super) fn is_inside_one(&self) -> bool {
         self.place != Place::START

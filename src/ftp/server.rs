@@ -27,6 +27,7 @@ pub(super) async fn serve(listener: Listener, bound_to: FtpListener, parts: FtpP
         tasks: TaskTracker::new(),
         sign_in_timeout: parts.sign_in_timeout,
         idle: parts.idle,
+        stall: parts.stall,
     };
     serve_with(listener, Arc::new(shared), stop).await;
 }

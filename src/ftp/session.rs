@@ -1,7 +1,7 @@
 //! A signed-in connection: its state, and the loop that answers commands in order and stays awake beside a transfer.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -120,7 +120,7 @@ impl Member {
             presence: Arc::clone(&self.presence),
             tls: Arc::clone(&self.client.tls),
             terms,
-            stall: shared.settings.stall,
+            stall: shared.stall,
             encoding: self.client.encoding,
             random: Arc::clone(&shared.random),
             stop,
@@ -147,6 +147,8 @@ enum Next {
     Transfer(Option<Event>),
     /// The transfer's client was watched for as long as was asked.
     Watched,
+    /// The data connection of a command that is still to come.
+    Arrival,
     PortExpired,
     Look,
     Ended,
@@ -223,6 +225,8 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(member: &mut Member, wire: &mut
                     return Goodbye::Idle;
                 }
             }
+            // It waits with its port's time.
+            Next::Arrival => {}
             Next::PortExpired => member.data.passive = None,
             Next::Transfer(event) => {
                 in_an_answer = matches!(event, Some(Event::Part(_)));
@@ -276,8 +280,17 @@ async fn next<S: AsyncRead + AsyncWrite + Unpin>(member: &mut Member, wire: &mut
         line = wire.next(), if may_read => Next::Line(line),
         // Behind the lines: the connection's end, where it has come, counts.
         () = sleep_until(watched.unwrap_or_else(Instant::now)), if watched.is_some() => Next::Watched,
+        () = arrival(member.data.passive.as_mut(), member.client.peer.ip()) => Next::Arrival,
         () = sleep_until(expiry.unwrap_or_else(Instant::now)), if expiry.is_some() => Next::PortExpired,
         () = sleep(look) => Next::Look,
+    }
+}
+
+/// The data connection comes before the command that uses it; never, when no port waits.
+async fn arrival(waiting: Option<&mut (Waiting, Instant)>, peer: IpAddr) {
+    match waiting {
+        Some((waiting, _)) => waiting.arrival(peer).await,
+        None => std::future::pending().await,
     }
 }
 

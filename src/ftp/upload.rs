@@ -175,11 +175,14 @@ async fn receive(
             }
         }
         if filled > 0 {
-            let (file, at, block) = (Arc::clone(writer), offset, buffer);
+            let (file, at, block, is_first) = (Arc::clone(writer), offset, buffer, received == 0);
             offset += filled as u64;
             received += filled as u64;
             writing = Some(spawn_blocking(move || {
-                let outcome = file.write_at(at, &block[..filled]);
+                // What comes is the rest of the client's file: what an older version has behind it is no part of it,
+                // whether all of the rest comes or the upload is cut.
+                let begun = if is_first { end_at(&*file, at) } else { Ok(()) };
+                let outcome = begun.and_then(|()| file.write_at(at, &block[..filled]));
                 (block, outcome)
             }));
             buffer = match end {
@@ -270,16 +273,20 @@ async fn complete(
         return Err((CutReason::NotTheSize { announced, came: end }, Reply::new(451, text)));
     }
     if matches!(asked.manner, Manner::Resume(_)) {
-        // What came is the rest of the client's file: what an older version has behind it is not part of it.
+        // Where nothing came: the rest of the client's file is nothing.
         let file = Arc::clone(writer);
-        let shorten = move || if file.size()? > end { file.set_size(end) } else { Ok(()) };
-        blocking(shorten).await.map_err(|reply| (CutReason::StorageFailed, reply))?;
+        blocking(move || end_at(&*file, end)).await.map_err(|reply| (CutReason::StorageFailed, reply))?;
     }
     let published = match leave {
         None => writer.publish().await,
         Some(leave) => writer.publish_unproven(leave).await,
     };
     published.map_err(|error| (CutReason::StorageFailed, error.into()))
+}
+
+/// Drops what a file has behind `end`.
+fn end_at(file: &dyn Writer, end: u64) -> Result<(), VfsError> {
+    if file.size()? > end { file.set_size(end) } else { Ok(()) }
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, VfsError> + Send + 'static) -> Result<T, Reply> {

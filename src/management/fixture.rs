@@ -109,7 +109,8 @@ impl Bench {
             sweep_every: minutes(10),
         };
         let storage = Storage::open(&storage, ledger, clock.clone(), random.clone()).unwrap();
-        let sessions = SessionSettings { total: 10, per_account: 10, per_address: 10, idle: minutes(15) };
+        let sessions =
+            SessionSettings { total: 10, per_account: 10, per_address: 10, idle: minutes(15), stall: minutes(5) };
         let registry = Registry::new(sessions, clock.clone(), random.clone());
         let passwords = PasswordSettings {
             memory_kib: 64,

@@ -210,6 +210,7 @@ async fn a_token_opens_the_api_also_when_its_use_cannot_be_noted() {
 
 on_every_engine! {
     renames_creations_and_a_removal_at_once_do_not_wait_for_each_other_in_a_circle;
+    a_block_that_is_lifted_in_one_process_ends_in_another_within_seconds;
 }
 
 async fn renames_creations_and_a_removal_at_once_do_not_wait_for_each_other_in_a_circle(store: &Store) {
@@ -244,4 +245,21 @@ async fn renames_creations_and_a_removal_at_once_do_not_wait_for_each_other_in_a
         assert!(removed && management.find_instance(&operator(), id).await.is_err(), "round {round}");
         assert!(changed > 0, "round {round}");
     }
+}
+
+async fn a_block_that_is_lifted_in_one_process_ends_in_another_within_seconds(store: &Store) {
+    let (here, elsewhere) = (Bench::over(store), Bench::over(store));
+    let created = account(&here).await;
+    let (login, right) = (&created.account.login, created.password.as_ref().unwrap());
+    let wrong = Secret::new(String::from("not the password"));
+    for _ in 0..10 {
+        assert!(sign_in(&elsewhere, login, &wrong).await.is_none());
+    }
+    elsewhere.access.flush().await;
+    assert!(sign_in(&here, login, right).await.is_none(), "it is met in the store");
+    here.management.lift_block(&operator(), "203.0.113.7", login.folded()).await.unwrap();
+    assert!(sign_in(&here, login, right).await.is_some());
+    assert!(sign_in(&elsewhere, login, right).await.is_none());
+    elsewhere.clock.advance(std::time::Duration::from_secs(5));
+    assert!(sign_in(&elsewhere, login, right).await.is_some());
 }

@@ -102,7 +102,8 @@ impl Listener {
     }
 }
 
-fn prepare(stream: &TcpStream) -> io::Result<()> {
+/// Sets the options of a connection that was accepted, or made for a client: no delay of small packets, and keepalive.
+pub fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     sockopt::set_socket_keepalive(stream, true)?;
     sockopt::set_tcp_keepidle(stream, KEEPALIVE_AFTER)?;

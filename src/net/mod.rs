@@ -1,6 +1,7 @@
 //! Sockets and TLS: bind first, then serve, so that a port that is taken stops the start and nothing else does.
 
 pub mod certificates;
+mod handshake;
 mod listener;
 mod tls;
 mod tls_names;
@@ -8,7 +9,8 @@ mod tls_session_ids;
 mod tls_sessions;
 mod tls_tickets;
 
-pub use listener::{BindError, Listener, bind};
+pub use handshake::promptly;
+pub use listener::{BindError, Listener, bind, prepare};
 pub use tls::{TlsError, server_config};
 pub use tls_names::NamedCertificates;
 pub use tls_sessions::{TlsSession, TlsSessions, is_resumed, tls_details};

@@ -1,4 +1,4 @@
-//! Resumption without tickets, by session id (TLS 1.2, RFC 5246 §7.3): for clients that take none, as curl does.
+//! Resumption by what the gateway keeps: by session id (TLS 1.2, RFC 5246 §7.3), for clients that take no tickets, as curl.
 //!
 //! Each control connection keeps its one session, for its data connections alone. So there is nothing that a crowd could
 //! fill or evict, and an id that is found is this control connection's own.
@@ -6,8 +6,10 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use rustls::server::StoresServerSessions;
+use rustls::server::{ProducesTickets, StoresServerSessions};
 use zeroize::Zeroizing;
+
+use super::tls_tickets::DataTickets;
 
 /// The session of a control connection, by its id.
 #[derive(Default)]
@@ -51,7 +53,10 @@ impl StoresServerSessions for ControlSession {
 
 /// As data connections see it: they take it up, again and again, and leave none of their own.
 #[derive(Debug)]
-pub(super) struct DataSession(pub Arc<OneSession>);
+pub(super) struct DataSession {
+    pub kept: Arc<OneSession>,
+    pub tickets: Arc<DataTickets>,
+}
 
 impl StoresServerSessions for DataSession {
     fn put(&self, _: Vec<u8>, _: Vec<u8>) -> bool {
@@ -59,12 +64,12 @@ impl StoresServerSessions for DataSession {
     }
 
     fn get(&self, id: &[u8]) -> Option<Vec<u8>> {
-        self.0.find(id)
+        self.kept.find(id)
     }
 
-    /// TLS 1.3 asks for this, and resumes by ticket.
-    fn take(&self, _: &[u8]) -> Option<Vec<u8>> {
-        None
+    /// The library asks for what a ticket of TLS 1.3 stands for here where tickets are not given out.
+    fn take(&self, ticket: &[u8]) -> Option<Vec<u8>> {
+        self.tickets.decrypt(ticket)
     }
 
     /// No id is given out, which would take the place of the control connection's at the client.
@@ -76,6 +81,11 @@ impl StoresServerSessions for DataSession {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::tls_tickets::keys;
+
+    fn data(kept: &Arc<OneSession>) -> DataSession {
+        DataSession { kept: kept.clone(), tickets: Arc::new(DataTickets { keys: keys().unwrap(), only: None }) }
+    }
 
     #[test]
     fn data_connections_find_their_own_control_connections_session_alone() {
@@ -83,7 +93,7 @@ mod tests {
         for (number, kept) in (0..).zip(&kept) {
             assert!(ControlSession(kept.clone()).put(vec![7, number], vec![number; 48]));
         }
-        let data = DataSession(kept[0].clone());
+        let data = data(&kept[0]);
         for _ in 0..2 {
             assert_eq!(data.get(&[7, 0]).unwrap(), [0; 48]);
         }
@@ -95,7 +105,7 @@ mod tests {
     fn a_data_connection_takes_nothing_elses_place() {
         let kept: Arc<OneSession> = Arc::default();
         assert!(ControlSession(kept.clone()).put(vec![1], vec![2]));
-        let data = DataSession(kept.clone());
+        let data = data(&kept);
         assert!(!data.put(vec![3], vec![4]) && !data.can_cache());
         assert!(!ControlSession(kept).put(vec![3], vec![4]));
         assert_eq!(data.get(&[1]), Some(vec![2]));

@@ -82,8 +82,9 @@ impl TlsSession {
     /// ([`is_resumed`]) is of the client that holds the control connection.
     pub fn data(&self, bound: bool) -> Arc<ServerConfig> {
         let mut config = self.shared.base.clone();
-        config.session_storage = Arc::new(DataSession(self.kept.clone()));
-        config.ticketer = Arc::new(DataTickets { keys: self.shared.keys.clone(), only: bound.then_some(self.mark) });
+        let tickets = Arc::new(DataTickets { keys: self.shared.keys.clone(), only: bound.then_some(self.mark) });
+        config.session_storage = Arc::new(DataSession { kept: self.kept.clone(), tickets: tickets.clone() });
+        config.ticketer = tickets;
         Arc::new(config)
     }
 }

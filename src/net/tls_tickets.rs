@@ -110,15 +110,16 @@ pub(super) struct DataTickets {
 }
 
 impl ProducesTickets for DataTickets {
+    /// Nothing is said of tickets then (RFC 5077 §3.2). A server that announces one and gives an empty one says the same
+    /// (§3.3), but Go puts the empty one in the place of the one it has, and resumes no more.
     fn enabled(&self) -> bool {
-        true
+        false
     }
 
     fn lifetime(&self) -> u32 {
         0
     }
 
-    /// None. TLS 1.2 then says so by an empty ticket (RFC 5077 §3.3), TLS 1.3 sends nothing.
     fn encrypt(&self, _: &[u8]) -> Option<Vec<u8>> {
         None
     }

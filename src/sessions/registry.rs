@@ -209,7 +209,8 @@ mod tests {
 
     fn setting() -> Setting {
         let clock = Arc::new(ManualClock::at(Timestamp::from_seconds(1_000_000)));
-        let settings = SessionSettings { total: 4, per_account: 2, per_address: 3, idle: Duration::from_secs(900) };
+        let (idle, stall) = (Duration::from_secs(900), Duration::from_secs(300));
+        let settings = SessionSettings { total: 4, per_account: 2, per_address: 3, idle, stall };
         Setting { registry: Registry::new(settings, clock.clone(), Arc::new(OsRandom)), clock }
     }
 

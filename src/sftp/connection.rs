@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey};
 use russh::{ChannelId, ChannelOpenFailure, ChannelWriteHalf, MethodSet, Pty};
@@ -61,6 +62,8 @@ impl Life {
 #[derive(Clone)]
 pub(super) struct Common {
     pub settings: SftpSettings,
+    /// How long answers may wait for a client that takes none.
+    pub stall: Duration,
     pub metrics: Metrics,
     pub clock: Arc<dyn Clock>,
     /// Tracks the tasks of channels, so that a stop waits for them.
@@ -196,8 +199,12 @@ impl<D: Door> Connection<D> {
                 Input::Scp(feed)
             }
         };
-        let gone = lane.gone.clone();
-        tasks.spawn(self.life.senders.track_future(async move { send_all(&outbox, &writer, &gone).await }));
+        let (gone, leave, stall) = (lane.gone.clone(), self.life.leave.clone(), self.common.stall);
+        tasks.spawn(self.life.senders.track_future(async move {
+            if send_all(&outbox, &writer, &gone, stall).await.is_err() {
+                leave.cancel();
+            }
+        }));
         true
     }
 

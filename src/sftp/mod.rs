@@ -57,6 +57,8 @@ pub struct SftpParts {
     pub sign_in_timeout: Duration,
     /// How long nothing may happen on a session: `sessions`'s setting.
     pub idle: Duration,
+    /// How long answers may wait for a client that takes none: `sessions`'s setting.
+    pub stall: Duration,
 }
 
 /// Serves one listener until `stop` is cancelled (then: no new connections); returns when its last connection has

@@ -2,11 +2,13 @@
 //! half-megabyte and hands them to russh.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use russh::ChannelWriteHalf;
 use russh::server::Msg;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::budget::Budget;
@@ -35,7 +37,7 @@ struct State {
     ended: Option<u32>,
 }
 
-/// Tens of thousands of replies were not read.
+/// Tens of thousands of replies wait, or none has left for too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the client does not read its replies")]
 pub(super) struct NotRead;
@@ -120,32 +122,49 @@ impl Outbox {
 }
 
 /// Sends what the outbox holds, then closes the channel; stops at once when `gone` is cancelled, and cancels it at the
-/// end.
+/// end. Fails when a piece is not taken for as long as `stall`.
 ///
 /// The write half waits for the client's window on a notification that nobody fires once the channel or the session is
-/// over; hence the race.
-pub(super) async fn send_all(outbox: &Outbox, writer: &ChannelWriteHalf<Msg>, gone: &CancellationToken) {
+/// over; hence the race. And it waits for as long as a client likes that opens its window no more, or whose system takes
+/// nothing: hence the time. Idleness would not end such a client while it asks for more.
+pub(super) async fn send_all(
+    outbox: &Outbox,
+    writer: &ChannelWriteHalf<Msg>,
+    gone: &CancellationToken,
+    stall: Duration,
+) -> Result<(), NotRead> {
     let sending = async {
         loop {
             match outbox.take().await {
                 Ok(replies) => {
                     let mut replies = Bytes::from(replies);
                     while !replies.is_empty() {
-                        writer.data_bytes(replies.split_to(replies.len().min(PIECE))).await?;
+                        let piece = replies.split_to(replies.len().min(PIECE));
+                        match timeout(stall, writer.data_bytes(piece)).await {
+                            Ok(sent) => sent?,
+                            Err(_) => return Ok(Err(NotRead)),
+                        }
                     }
                 }
                 Err(exit_status) => {
                     writer.exit_status(exit_status).await?;
                     writer.eof().await?;
-                    return writer.close().await;
+                    writer.close().await?;
+                    return Ok(Ok(()));
                 }
             }
         }
     };
-    if let Some(Err(error)) = gone.run_until_cancelled(sending).await {
-        tracing::debug!(%error, "The connection ended before all replies were sent");
-    }
+    let ended: Option<Result<_, russh::Error>> = gone.run_until_cancelled(sending).await;
     gone.cancel();
+    match ended {
+        Some(Ok(taken)) => taken,
+        Some(Err(error)) => {
+            tracing::debug!(%error, "The connection ended before all replies were sent");
+            Ok(())
+        }
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -58,8 +58,13 @@ async fn accept_until(
     let config = Arc::new(server_config(&parts.settings, &parts.host_keys));
     let times = Times { to_sign_in: parts.sign_in_timeout, idle: parts.idle };
     let metrics = parts.metrics;
-    let common =
-        Common { settings: parts.settings, metrics: metrics.clone(), clock: parts.clock, tasks: tasks.clone() };
+    let common = Common {
+        settings: parts.settings,
+        stall: parts.stall,
+        metrics: metrics.clone(),
+        clock: parts.clock,
+        tasks: tasks.clone(),
+    };
     while let Some((stream, peer)) = stop.run_until_cancelled(listener.accept()).await {
         let arriving = Arriving {
             peer,

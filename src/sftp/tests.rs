@@ -61,8 +61,13 @@ impl Server {
             config.limits.rekey_write_limit = rekey_bytes;
         }
         let (config, here) = (Arc::new(config), Here::new("paie.acme"));
-        let common =
-            Common { settings, metrics: Metrics::default(), clock: Arc::new(SystemClock), tasks: TaskTracker::new() };
+        let common = Common {
+            settings,
+            stall: Duration::from_secs(60),
+            metrics: Metrics::default(),
+            clock: Arc::new(SystemClock),
+            tasks: TaskTracker::new(),
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let door = FolderDoor {

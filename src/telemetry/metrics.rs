@@ -28,6 +28,7 @@ struct Inner {
     sign_ins: Family<SignInLabels, Counter>,
     connections: Family<ConnectionLabels, Counter>,
     open_connections: Family<ConnectionLabels, Gauge>,
+    tasks: Gauge,
     transfers: Family<TransferLabels, Counter>,
     transfer_bytes: Family<DirectionLabels, Counter<u64, AtomicU64>>,
     http_requests: Family<RequestLabels, Counter>,
@@ -107,6 +108,10 @@ impl Metrics {
 
     /// The OpenMetrics text.
     pub fn render(&self) -> String {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let tasks = runtime.metrics().num_alive_tasks();
+            self.0.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
+        }
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.0.registry)
             .expect("a String takes whatever is written");
@@ -142,6 +147,7 @@ impl Default for Metrics {
             sign_ins: Family::default(),
             connections: Family::default(),
             open_connections: Family::default(),
+            tasks: Gauge::default(),
             transfers: Family::default(),
             transfer_bytes: Family::default(),
             http_requests: Family::default(),
@@ -162,6 +168,7 @@ impl Inner {
         registry.register("sign_ins", "Sign-ins that ended, by outcome", self.sign_ins.clone());
         registry.register("connections", "Connections accepted", self.connections.clone());
         registry.register("open_connections", "Connections open now", self.open_connections.clone());
+        registry.register("tasks", "Tasks of the program's runtime that have not ended", self.tasks.clone());
         registry.register("transfers", "Uploads and downloads that ended", self.transfers.clone());
         registry.register("transfer_bytes", "Bytes of uploads and downloads", self.transfer_bytes.clone());
         registry.register("http_requests", "HTTP requests answered", self.http_requests.clone());

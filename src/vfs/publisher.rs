@@ -4,7 +4,7 @@
 //! 2. a durable *intent* says what is about to happen,
 //! 3. the staged file is renamed into place,
 //! 4. the folders on both sides of the rename are synced, and the client is told,
-//! 5. the ledger records it, together with others ([`super::recording`]),
+//! 5. the ledger records it, together with others ([`super::records`]),
 //! 6. the intent goes.
 //!
 //! The client does not wait for the record: from 4 on no crash can take the file, and none the record, for which the

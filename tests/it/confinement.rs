@@ -8,14 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::support::{Account, Gateway, NewAccount, Options, Outcome, Session, flags};
 
 /// What no login may ever read.
-const SECRET: &[u8] = b"le secret d'un autre";
+pub const SECRET: &[u8] = b"le secret d'un autre";
 
-fn account(gateway: &Gateway) -> Account {
+/// An account with two folders, below an ancestor and below the root.
+pub fn account(gateway: &Gateway) -> Account {
     NewAccount::new().folder("/paie/depot", "read-write").folder("/archive", "read-write").make(gateway)
 }
 
 /// Every file and folder below `root` that is not below `except`, with contents.
-fn everything(root: &Path, except: &[PathBuf]) -> BTreeSet<(PathBuf, Vec<u8>)> {
+pub fn everything(root: &Path, except: &[PathBuf]) -> BTreeSet<(PathBuf, Vec<u8>)> {
     let mut found = BTreeSet::new();
     let mut folders = vec![root.to_path_buf()];
     while let Some(folder) = folders.pop() {
@@ -35,6 +36,53 @@ fn everything(root: &Path, except: &[PathBuf]) -> BTreeSet<(PathBuf, Vec<u8>)> {
         }
     }
     found
+}
+
+/// The ancestors and the roots of the folders of [`account`]: they are there, and stay as they are.
+pub const ANCESTORS: [&str; 4] = ["/", "/paie", "/paie/", "."];
+
+/// Names of what is elsewhere, or nowhere, `theirs` among it: a file of `other`.
+pub fn ways_out(other: &Account, theirs: &Path) -> Vec<String> {
+    let disk = theirs.display().to_string();
+    vec![
+        "/etc/passwd".into(),
+        "/proc/self/environ".into(),
+        "/paie/depot/../../etc/passwd".into(),
+        "/paie/depot/../../../../../../etc/passwd".into(),
+        "../../../../etc/passwd".into(),
+        "/../etc/passwd".into(),
+        "//etc//passwd".into(),
+        "/./paie/./depot/../../../etc/passwd".into(),
+        "/paie/inconnu".into(),
+        "/inconnu".into(),
+        disk.clone(),
+        format!("/paie/depot/{disk}"),
+        format!("/paie/depot/../../../{}/paie/depot/paie.csv", other.id),
+        format!("/../../{}/{}/paie/depot/paie.csv", other.instance, other.id),
+        format!("/{}/paie/depot/paie.csv", other.id),
+        "/paie/depot/..\\..\\..\\etc\\passwd".into(),
+        "C:\\Windows".into(),
+        "/.staging/x".into(),
+        "/.trash/x".into(),
+        "~/x".into(),
+    ]
+}
+
+/// Names of links in a folder that lead elsewhere.
+pub const LINKS: [&str; 8] = ["dossier", "fichier", "voisin", "racine", "relatif", "magique", "pendant", "boucle"];
+
+/// Plants them in `own`; `theirs` is another account's folder, `outside` one that is nobody's.
+pub fn plant_links(own: &Path, theirs: &Path, outside: &Path) {
+    let plant = |target: &Path, name: &str| symlink(target, own.join(name)).expect("a link");
+    plant(outside, "dossier");
+    plant(&outside.join("paie.csv"), "fichier");
+    plant(theirs, "voisin");
+    plant(Path::new("/"), "racine");
+    plant(Path::new("../../../../.."), "relatif");
+    plant(Path::new("/proc/self/root"), "magique");
+    plant(&outside.join("absent"), "pendant");
+    plant(Path::new("boucle"), "boucle");
+    plant(Path::new("appat"), "dedans");
 }
 
 /// Everything that could touch `path`, none of which may be done; what was done all the same.
@@ -78,35 +126,12 @@ fn no_path_leads_out() {
     let storage = own[0].ancestors().nth(4).expect("the storage folder").to_path_buf();
     let before = everything(&storage, &own);
 
-    let disk = theirs.display().to_string();
-    let mut paths: Vec<String> = vec![
-        "/etc/passwd".into(),
-        "/proc/self/environ".into(),
-        "/paie/depot/../../etc/passwd".into(),
-        "/paie/depot/../../../../../../etc/passwd".into(),
-        "../../../../etc/passwd".into(),
-        "/../etc/passwd".into(),
-        "//etc//passwd".into(),
-        "/./paie/./depot/../../../etc/passwd".into(),
-        "/paie/inconnu".into(),
-        "/inconnu".into(),
-        disk.clone(),
-        format!("/paie/depot/{disk}"),
-        format!("/paie/depot/../../../{}/paie/depot/paie.csv", other.id),
-        format!("/../../{}/{}/paie/depot/paie.csv", other.instance, other.id),
-        format!("/{}/paie/depot/paie.csv", other.id),
-        "/paie/depot/..\\..\\..\\etc\\passwd".into(),
-        "C:\\Windows".into(),
-        "/.staging/x".into(),
-        "/.trash/x".into(),
-        "~/x".into(),
-    ];
-    // The ancestors and the roots of the folders are there, and stay as they are.
-    paths.extend(["/", "/paie", "/paie/", "."].map(str::to_owned));
+    let mut paths = ways_out(&other, &theirs);
+    paths.extend(ANCESTORS.map(str::to_owned));
     let mut session = account.session();
     let mut done: Vec<String> = paths.iter().flat_map(|path| attack(&mut session, path.as_bytes())).collect();
     // A path below an ancestor's name is also tried as a folder to look into.
-    for path in paths.iter().filter(|path| !["/", "/paie", "/paie/", "."].contains(&path.as_str())) {
+    for path in paths.iter().filter(|path| !ANCESTORS.contains(&path.as_str())) {
         if session.list(path).is_ok() {
             done.push(format!("list {path}"));
         }
@@ -179,22 +204,12 @@ fn links_planted_on_the_disk_are_not_followed() {
     let outside = gateway.data().join("dehors");
     std::fs::create_dir(&outside).expect("a folder");
     std::fs::write(outside.join("paie.csv"), SECRET).expect("a file");
-    let plant = |target: &Path, name: &str| symlink(target, own.join(name)).expect("a link");
-    plant(&outside, "dossier");
-    plant(&outside.join("paie.csv"), "fichier");
-    plant(&theirs, "voisin");
-    plant(Path::new("/"), "racine");
-    plant(Path::new("../../../../.."), "relatif");
-    plant(Path::new("/proc/self/root"), "magique");
-    plant(&outside.join("absent"), "pendant");
-    plant(Path::new("boucle"), "boucle");
-    plant(Path::new("appat"), "dedans");
+    plant_links(&own, &theirs, &outside);
     let before = (everything(&outside, &[]), everything(&theirs, &[]));
 
-    let links = ["dossier", "fichier", "voisin", "racine", "relatif", "magique", "pendant", "boucle"];
     let mut session = account.session();
     let mut done = Vec::new();
-    for link in links {
+    for link in LINKS {
         for path in [format!("/paie/depot/{link}/paie.csv"), format!("/paie/depot/{link}/etc/passwd")] {
             done.extend(attack(&mut session, path.as_bytes()));
         }
@@ -218,7 +233,7 @@ fn links_planted_on_the_disk_are_not_followed() {
     }
     assert!(done.is_empty(), "{} links followed:\n{}", done.len(), done.join("\n"));
     // The API follows none either, and listings go on beside them.
-    for link in links {
+    for link in LINKS {
         assert_eq!(account.api_get("/paie/depot", link), None, "the API reads {link}");
     }
     assert!(session.list("/paie/depot").unwrap().contains(&b"appat".to_vec()));

@@ -1,43 +1,44 @@
 //! The job itself: files that Lucca's side puts in over the API are fetched over SFTP, files that payroll software
 //! drops over SFTP are taken over the API, byte for byte.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::support::{
-    Account, Client, Gateway, KeyPair, NewAccount, Proof, Target, TestDir, Tree, difference, pattern, payroll_exchange,
-    small_files,
+    Account, Client, Finished, Gateway, KeyPair, NewAccount, Proof, TestDir, Tree, difference, pattern,
+    payroll_exchange, small_files,
 };
 
-const FOLDER: &str = "/paie/échanges";
+pub const FOLDER: &str = "/paie/échanges";
 
 fn account() -> Account {
     NewAccount::new().folder(FOLDER, "read-write").make(Gateway::shared())
 }
 
-/// Payroll software drops `files`; Lucca's side takes them.
-fn drop_over_sftp(account: &Account, client: Client, target: &Target, files: &Tree) {
+/// Payroll software, `who`, drops `files`; Lucca's side takes them.
+pub fn drop_and_take(account: &Account, who: &str, files: &Tree, put: impl FnOnce(&Path, &str) -> Finished) {
     let local = TestDir::new();
     let folder = local.folder("dépôt-août");
     files.write(&folder);
-    let put = client.put(target, &folder, FOLDER);
-    assert!(put.succeeded(), "{client:?} put: {}", put.said());
+    let put = put(&folder, FOLDER);
+    assert!(put.succeeded(), "{who} put: {}", put.said());
     let mut taken = account.api_tree(FOLDER);
     taken.0.retain(|path, _| path.starts_with("dépôt-août/"));
     if let Some(difference) = difference(&files.clone().below("dépôt-août"), &taken) {
-        panic!("{client:?}, dropped over SFTP, taken over the API: {difference:?}");
+        panic!("{who}, dropped by it, taken over the API: {difference:?}");
     }
 }
 
-/// Lucca's side puts `files`; payroll software fetches them.
-fn fetch_over_sftp(account: &Account, client: Client, target: &Target, files: &Tree) {
+/// Lucca's side puts `files`; payroll software, `who`, fetches them.
+pub fn put_and_fetch(account: &Account, who: &str, files: &Tree, get: impl FnOnce(&str, &Path) -> Finished) {
     for (path, contents) in &files.0 {
         account.api_put(FOLDER, &format!("à-prendre/{path}"), contents);
     }
     let local = TestDir::new();
-    let get = client.get(target, &format!("{FOLDER}/à-prendre"), local.path(), files);
-    assert!(get.succeeded(), "{client:?} get: {}", get.said());
+    let get = get(&format!("{FOLDER}/à-prendre"), local.path());
+    assert!(get.succeeded(), "{who} get: {}", get.said());
     if let Some(difference) = difference(files, &Tree::read(&local.join("à-prendre"))) {
-        panic!("{client:?}, put over the API, fetched over SFTP: {difference:?}");
+        panic!("{who}, put over the API, fetched by it: {difference:?}");
     }
 }
 
@@ -50,8 +51,9 @@ pub fn both_ways(client: Client, key: Option<&KeyPair>, files: &Tree) {
     };
     let mut target = account.target_with(key.map_or(Proof::Password(&account.password), Proof::Key));
     target.deadline = Duration::from_secs(900);
-    drop_over_sftp(&account, client, &target, files);
-    fetch_over_sftp(&account, client, &target, files);
+    let who = format!("{client:?}");
+    drop_and_take(&account, &who, files, |local, remote| client.put(&target, local, remote));
+    put_and_fetch(&account, &who, files, |remote, local| client.get(&target, remote, local, files));
 }
 
 #[test]

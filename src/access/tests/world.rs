@@ -288,7 +288,13 @@ impl World {
 }
 
 fn sessions() -> SessionSettings {
-    SessionSettings { total: 2, per_account: 1, per_address: 2, idle: Duration::from_secs(900) }
+    SessionSettings {
+        total: 2,
+        per_account: 1,
+        per_address: 2,
+        idle: Duration::from_secs(900),
+        stall: Duration::from_secs(300),
+    }
 }
 
 fn door(

@@ -14,9 +14,11 @@ pub(super) fn handle(member: &mut Member) -> Result<Reply, Reply> {
         return Err(Reply::new(503, "EPSV ALL was said: only EPSV"));
     }
     let client = &member.client;
-    let IpAddr::V4(address) = advertised(&client.shared.settings, client.peer.ip(), client.local) else {
+    // By the IPv4 address that others are told, a client that came by IPv6 would be a stranger.
+    let IpAddr::V4(local) = client.local else {
         return Err(Reply::new(522, "PASV cannot tell an IPv6 address: use EPSV"));
     };
+    let address = advertised(&client.shared.settings, client.peer.ip(), local);
     let port = wait(member)?;
     let [a, b, c, d] = address.octets();
     let [high, low] = port.to_be_bytes();

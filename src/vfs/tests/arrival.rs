@@ -366,3 +366,33 @@ async fn many_sessions_on_few_paths_never_mix_nor_leave_anything_behind() {
     let listed = names(tree.list(&path("/in")).await).await.unwrap();
     assert_eq!(place.staging().await.len(), 2 * listed.matches('*').count(), "{listed}: {:?}", place.staging().await);
 }
+
+#[tokio::test]
+async fn a_download_that_was_cut_is_not_told_as_completed_for_having_been_read() {
+    let place = Place::new();
+    let tree = place.login().await;
+    put(&tree, "/in/small", "payroll").await.unwrap();
+    put(&tree, "/in/empty", "").await.unwrap();
+    for (at, reason) in [("/in/small", "the data connection was cut"), ("/in/empty", "no data connection")] {
+        let file = tree.open_read(&path(at)).await.unwrap();
+        read_all(&file);
+        file.close(Some(reason));
+        let failed = TransferOutcome::Failed { reason: reason.to_owned() };
+        assert_eq!(place.ledger.notes().pop().unwrap().outcome, failed, "{at}");
+    }
+    let dropped = tree.open_read(&path("/in/small")).await.unwrap();
+    read_all(&dropped);
+    drop(dropped);
+    assert!(matches!(place.ledger.notes().pop().unwrap().outcome, TransferOutcome::Failed { .. }));
+}
+
+#[tokio::test]
+async fn what_the_gateway_reads_for_itself_is_no_transfer() {
+    let place = Place::new();
+    let tree = place.login().await;
+    put(&tree, "/in/a", "payroll").await.unwrap();
+    let file = tree.open_to_check(&path("/in/a")).await.unwrap();
+    read_all(&file);
+    drop(file);
+    assert!(place.ledger.notes().is_empty());
+}

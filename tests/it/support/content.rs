@@ -1,6 +1,6 @@
 //! Files as HR suite and payroll software exchange them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Files by their path in a folder, with `/`.
@@ -38,7 +38,16 @@ impl Tree {
 
     /// Reads all files of a folder of the disk.
     pub fn read(folder: &Path) -> Self {
-        let mut files = BTreeMap::new();
+        let read = |path: String| {
+            let contents = std::fs::read(folder.join(&path)).expect("a readable file");
+            (path, contents)
+        };
+        Self(Self::read_names(folder).into_iter().map(read).collect())
+    }
+
+    /// The paths of all files of a folder of the disk, in order.
+    pub fn read_names(folder: &Path) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
         let mut folders = vec![PathBuf::new()];
         while let Some(below) = folders.pop() {
             for entry in std::fs::read_dir(folder.join(&below)).expect("a readable folder") {
@@ -47,12 +56,11 @@ impl Tree {
                 if entry.file_type().expect("a type").is_dir() {
                     folders.push(path);
                 } else {
-                    let name = path.to_str().expect("a name in UTF-8").to_owned();
-                    files.insert(name, std::fs::read(entry.path()).expect("a readable file"));
+                    names.insert(path.to_str().expect("a name in UTF-8").to_owned());
                 }
             }
         }
-        Self(files)
+        names
     }
 }
 

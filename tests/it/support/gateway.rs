@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Api, Database, TestDir, eventually};
+use super::{Api, Database, FtpMode, TestDir, eventually};
 
 /// How to start it.
 #[derive(Default)]
@@ -131,6 +131,20 @@ impl Gateway {
         u16::try_from(port).expect("a port")
     }
 
+    pub fn ftp_port(&self, mode: FtpMode) -> u16 {
+        let kind = match mode {
+            FtpMode::Implicit => "ftps",
+            FtpMode::Explicit => "ftpes",
+        };
+        let port = self.told[kind]["port"].as_u64().unwrap_or_else(|| panic!("{kind}.port"));
+        u16::try_from(port).expect("a port")
+    }
+
+    /// The file of the authority that vouches for its certificate.
+    pub fn tls_authority(&self) -> PathBuf {
+        PathBuf::from(self.told["tls_ca"].as_str().expect("tls_ca"))
+    }
+
     pub fn api(&self) -> Api {
         let text = |key: &str| self.told["api"][key].as_str().unwrap_or_else(|| panic!("api.{key}")).to_owned();
         Api::new(&text("url"), &text("token"))
@@ -156,6 +170,19 @@ impl Gateway {
             Some(database) => database.url.clone(),
             None => format!("sqlite:{}", self.data().join("gateway.db").display()),
         }
+    }
+
+    /// A number that it tells about itself: the sum of the series of this name.
+    pub fn metric(&self, name: &str) -> usize {
+        let stdout = self.stdout();
+        let health = stdout.lines().find_map(|line| line.strip_prefix("Health ")).expect("the internal listener");
+        let url = health.trim().replace("/readyz", "/metrics");
+        let text = reqwest::blocking::get(url).and_then(reqwest::blocking::Response::text).expect("metrics");
+        let values = text.lines().filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            (series.split('{').next() == Some(name)).then(|| value.parse::<usize>().expect("a whole number"))
+        });
+        values.sum()
     }
 
     pub fn stdout(&self) -> String {

@@ -5,6 +5,9 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
+use super::TlsVersion;
+use super::tls_witness::agreed_version;
+
 /// Passes connections on to a port of this machine. What clients send is held back after so many bytes, until the test
 /// lets it go or cuts the wire: so an upload is caught in the middle however fast both ends are.
 pub struct Proxy {
@@ -27,7 +30,12 @@ struct State {
     is_holding: bool,
     is_cut: bool,
     sockets: Vec<TcpStream>,
+    /// What the server said first, by connection.
+    heard: Vec<Vec<u8>>,
 }
+
+/// How much of a connection's beginning is kept.
+const KEPT: usize = 8 * 1024;
 
 impl Wire {
     fn state(&self) -> MutexGuard<'_, State> {
@@ -72,12 +80,19 @@ impl Proxy {
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else { continue };
+                // A wire does not hold small pieces back.
+                let _ = (client.set_nodelay(true), server.set_nodelay(true));
                 let copy = |socket: &TcpStream| socket.try_clone().expect("a socket");
                 shared.state().sockets.extend([copy(&client), copy(&server)]);
                 let (from_client, from_server) = (copy(&client), copy(&server));
-                let up = Arc::clone(&shared);
+                let number = {
+                    let mut state = shared.state();
+                    state.heard.push(Vec::new());
+                    state.heard.len() - 1
+                };
+                let (up, down) = (Arc::clone(&shared), Arc::clone(&shared));
                 std::thread::spawn(move || pass_up(from_client, server, &up));
-                std::thread::spawn(move || pass_down(from_server, client));
+                std::thread::spawn(move || pass_down(from_server, client, &down, number));
             }
         });
         Self { port, wire }
@@ -90,6 +105,11 @@ impl Proxy {
     /// Bytes of clients that were passed on.
     pub fn passed(&self) -> u64 {
         self.wire.state().passed
+    }
+
+    /// The version of TLS that each connection so far agreed on.
+    pub fn tls_versions(&self) -> Vec<Option<TlsVersion>> {
+        self.wire.state().heard.iter().map(|heard| agreed_version(heard)).collect()
     }
 
     /// Returns when a client has sent enough to be held.
@@ -141,7 +161,17 @@ fn pass_up(mut client: TcpStream, mut server: TcpStream, wire: &Wire) {
     let _ = server.shutdown(Shutdown::Both);
 }
 
-fn pass_down(mut server: TcpStream, mut client: TcpStream) {
-    let _ = std::io::copy(&mut server, &mut client);
+fn pass_down(mut server: TcpStream, mut client: TcpStream, wire: &Wire, number: usize) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(length @ 1..) = server.read(&mut buffer) {
+        {
+            let heard = &mut wire.state().heard[number];
+            let wanted = KEPT.saturating_sub(heard.len()).min(length);
+            heard.extend_from_slice(&buffer[..wanted]);
+        }
+        if client.write_all(&buffer[..length]).is_err() {
+            break;
+        }
+    }
     let _ = client.shutdown(Shutdown::Both);
 }

@@ -90,6 +90,8 @@ pub fn require(program: &str) {
         "sftp" | "scp" | "ssh" | "ssh-keygen" | "ssh-keyscan" => "openssh-client",
         "psftp" | "puttygen" => "putty-tools",
         "/usr/bin/python3" => "python3-paramiko python3-asyncssh",
+        "node" => "nodejs",
+        "php" => "php-cli",
         other => other,
     };
     let is_there = Path::new(program).is_file()
