@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use crate::support::{Account, Gateway, NewAccount, Options, Outcome, Session, flags};
+use crate::support::{Account, Gateway, NewAccount, Options, Outcome, Session, eventually, flags};
 
 /// What no login may ever read.
 pub const SECRET: &[u8] = b"le secret d'un autre";
@@ -85,6 +86,15 @@ pub fn plant_links(own: &Path, theirs: &Path, outside: &Path) {
     plant(Path::new("appat"), "dedans");
 }
 
+/// As [`everything`], once what was uploaded is recorded: until then its intent lies in staging.
+pub fn everything_recorded(storage: &Path, except: &[PathBuf]) -> BTreeSet<(PathBuf, Vec<u8>)> {
+    let is_staged = |path: &Path| path.starts_with(storage.join(".staging")) && path.is_file();
+    eventually(Duration::from_secs(10), "all uploads are recorded", || {
+        let found = everything(storage, except);
+        found.iter().all(|(path, _)| !is_staged(path)).then_some(found)
+    })
+}
+
 /// Everything that could touch `path`, none of which may be done; what was done all the same.
 fn attack(session: &mut Session, path: &[u8]) -> Vec<String> {
     let mut done = Vec::new();
@@ -124,7 +134,7 @@ fn no_path_leads_out() {
     let theirs = other.on_disk(&gateway, "/paie/depot/paie.csv");
     let own = [account.on_disk(&gateway, "/paie/depot"), account.on_disk(&gateway, "/archive")];
     let storage = own[0].ancestors().nth(4).expect("the storage folder").to_path_buf();
-    let before = everything(&storage, &own);
+    let before = everything_recorded(&storage, &own);
 
     let mut paths = ways_out(&other, &theirs);
     paths.extend(ANCESTORS.map(str::to_owned));
