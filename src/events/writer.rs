@@ -138,17 +138,20 @@ async fn write(store: &Store, entries: &[Entry]) -> Result<(), StoreError> {
     if entries.iter().all(|entry| matches!(entry, Entry::Flush { .. })) {
         return Ok(());
     }
-    let mut unit = store.write().await?;
+    let (mut transfers, mut events) = (Vec::new(), Vec::new());
     for entry in entries {
         match entry {
             Entry::Publication { transfer, event, .. } => {
-                unit.transfers().record(transfer).await?;
-                unit.events().record(event).await?;
+                transfers.push(transfer);
+                events.push(event);
             }
-            Entry::Note { transfer, .. } => unit.transfers().record(transfer).await?,
+            Entry::Note { transfer, .. } => transfers.push(transfer),
             Entry::Flush { .. } => {}
         }
     }
+    let mut unit = store.write().await?;
+    unit.transfers().record_all(&transfers).await?;
+    unit.events().record_all(&events).await?;
     unit.commit().await
 }
 

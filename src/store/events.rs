@@ -1,9 +1,10 @@
 //! The outbox: what happened, for other programs to be told.
 
+use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
 use super::connection::Connection;
-use super::record::Record;
+use super::record::{ROWS_OF_A_STATEMENT, Record, placeholders};
 use super::{Page, PageRequest, StoreError};
 use crate::domain::{AccountId, EventId, FolderId, InstanceId, Timestamp};
 
@@ -35,19 +36,30 @@ pub struct Events<'a> {
 impl Events<'_> {
     /// Idempotent by id: a row that is there stays as it is.
     pub async fn record(&mut self, event: &EventRow) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO events (id, kind, instance, account, folder, occurred_at, data) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(event.id.to_string())
-        .bind(event.kind.as_str())
-        .bind(event.instance.to_string())
-        .bind(event.account.map(|id| id.to_string()))
-        .bind(event.folder.map(|id| id.to_string()))
-        .bind(event.at.as_micros())
-        .bind(event.data.to_string())
-        .execute(&mut *self.connection)
-        .await?;
+        self.record_all(&[event]).await
+    }
+
+    /// Several in few statements; see [`Self::record`].
+    pub async fn record_all(&mut self, events: &[&EventRow]) -> Result<(), StoreError> {
+        for events in events.chunks(ROWS_OF_A_STATEMENT) {
+            let statement = format!(
+                "INSERT INTO events (id, kind, instance, account, folder, occurred_at, data) VALUES {} \
+                 ON CONFLICT (id) DO NOTHING",
+                placeholders(events.len(), 7)
+            );
+            let mut query = sqlx::query(AssertSqlSafe(statement));
+            for event in events {
+                query = query
+                    .bind(event.id.to_string())
+                    .bind(event.kind.as_str())
+                    .bind(event.instance.to_string())
+                    .bind(event.account.map(|id| id.to_string()))
+                    .bind(event.folder.map(|id| id.to_string()))
+                    .bind(event.at.as_micros())
+                    .bind(event.data.to_string());
+            }
+            query.execute(&mut *self.connection).await?;
+        }
         Ok(())
     }
 

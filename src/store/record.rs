@@ -70,6 +70,19 @@ impl<'r> Record<'r> {
     }
 }
 
+/// How many rows one statement inserts at most: each statement is a message to the database and back, and each number of
+/// rows a statement of its own that a connection keeps prepared.
+pub(super) const ROWS_OF_A_STATEMENT: usize = 16;
+
+/// `($1, $2), ($3, $4)`: places for so many rows of so many columns.
+pub(super) fn placeholders(rows: usize, columns: usize) -> String {
+    let row = |row: usize| {
+        let places: Vec<String> = (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
+        format!("({})", places.join(", "))
+    };
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+}
+
 /// A text that only describes: a NUL character in it, which no engine keeps, is no reason to lose the row.
 pub(super) fn descriptive(text: &str) -> String {
     text.replace('\0', "\u{fffd}")

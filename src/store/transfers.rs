@@ -5,7 +5,7 @@ use sqlx::any::AnyRow;
 use sqlx::query::Query;
 
 use super::connection::Connection;
-use super::record::{Record, descriptive, signed};
+use super::record::{ROWS_OF_A_STATEMENT, Record, descriptive, placeholders, signed};
 use super::{Page, PageRequest, StoreError};
 use crate::domain::{
     AccountId, ConnectionType, InstanceId, SessionId, Timestamp, TransferDirection, TransferId, TransferResult,
@@ -59,31 +59,41 @@ pub struct Transfers<'a> {
 impl Transfers<'_> {
     /// Idempotent by id: a row that is there stays as it is.
     pub async fn record(&mut self, row: &TransferRow) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO transfers (id, instance, account, actor, session, connection_type, address, direction, path, \
-             bytes, started_at, ended_at, outcome, reason, client, algorithms, unproven_end) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
-             ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(row.id.to_string())
-        .bind(row.instance.to_string())
-        .bind(row.account.to_string())
-        .bind(descriptive(&row.actor))
-        .bind(row.session.map(|id| id.to_string()))
-        .bind(row.connection_type.map(ConnectionType::as_str))
-        .bind(row.address.as_deref())
-        .bind(row.direction.as_str())
-        .bind(row.path.as_str())
-        .bind(signed(row.bytes))
-        .bind(row.started_at.as_micros())
-        .bind(row.ended_at.as_micros())
-        .bind(row.outcome.as_str())
-        .bind(row.reason.as_deref().map(descriptive))
-        .bind(row.client.as_deref().map(descriptive))
-        .bind(row.algorithms.as_deref().map(descriptive))
-        .bind(i64::from(row.unproven_end))
-        .execute(&mut *self.connection)
-        .await?;
+        self.record_all(&[row]).await
+    }
+
+    /// Several in few statements; see [`Self::record`].
+    pub async fn record_all(&mut self, rows: &[&TransferRow]) -> Result<(), StoreError> {
+        for rows in rows.chunks(ROWS_OF_A_STATEMENT) {
+            let statement = format!(
+                "INSERT INTO transfers (id, instance, account, actor, session, connection_type, address, direction, \
+                 path, bytes, started_at, ended_at, outcome, reason, client, algorithms, unproven_end) \
+                 VALUES {} ON CONFLICT (id) DO NOTHING",
+                placeholders(rows.len(), 17)
+            );
+            let mut query = sqlx::query(AssertSqlSafe(statement));
+            for row in rows {
+                query = query
+                    .bind(row.id.to_string())
+                    .bind(row.instance.to_string())
+                    .bind(row.account.to_string())
+                    .bind(descriptive(&row.actor))
+                    .bind(row.session.map(|id| id.to_string()))
+                    .bind(row.connection_type.map(ConnectionType::as_str))
+                    .bind(row.address.as_deref())
+                    .bind(row.direction.as_str())
+                    .bind(row.path.as_str())
+                    .bind(signed(row.bytes))
+                    .bind(row.started_at.as_micros())
+                    .bind(row.ended_at.as_micros())
+                    .bind(row.outcome.as_str())
+                    .bind(row.reason.as_deref().map(descriptive))
+                    .bind(row.client.as_deref().map(descriptive))
+                    .bind(row.algorithms.as_deref().map(descriptive))
+                    .bind(i64::from(row.unproven_end));
+            }
+            query.execute(&mut *self.connection).await?;
+        }
         Ok(())
     }
 

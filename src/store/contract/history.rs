@@ -5,6 +5,7 @@ use crate::domain::{ConnectionType, EventId, SessionId, TransferDirection, Trans
 use crate::store::{Block, EventRow, PageRequest, SignInAttempt, SignInFilter, TransferFilter, TransferRow};
 
 on_every_engine! {
+    many_transfers_and_events_are_recorded_in_few_statements;
     a_transfer_is_recorded_once_and_read_back;
     transfers_are_listed_newest_first_and_outlive_their_account;
     old_transfers_are_forgotten_in_steps;
@@ -41,6 +42,36 @@ fn transfer(account: &Account, seconds: u64) -> TransferRow {
         reason: Some(String::from("the connection was lost")),
         unproven_end: false,
     }
+}
+
+async fn many_transfers_and_events_are_recorded_in_few_statements(store: &Store) {
+    let (instance, account) = written_account(store).await;
+    let transfers: Vec<TransferRow> = (0..50)
+        .map(|number| {
+            let row = transfer(&account, number);
+            if number % 3 == 0 { TransferRow { session: None, address: None, reason: None, ..row } } else { row }
+        })
+        .collect();
+    let event = |number| EventRow {
+        id: EventId::new(later(number), &OsRandom),
+        kind: String::from("file.uploaded"),
+        instance: instance.id,
+        account: (number % 2 == 0).then_some(account.id),
+        folder: None,
+        at: later(number),
+        data: serde_json::json!({ "number": number }),
+    };
+    let events: Vec<EventRow> = (0..50).map(event).collect();
+    let mut unit = store.write().await.unwrap();
+    unit.transfers().record_all(&[]).await.unwrap();
+    let twice: Vec<&TransferRow> = transfers.iter().chain(&transfers).collect();
+    unit.transfers().record_all(&twice).await.unwrap();
+    unit.events().record_all(&events.iter().collect::<Vec<_>>()).await.unwrap();
+    let page = PageRequest::first(200);
+    let mut read = unit.transfers().of_account(account.id, &TransferFilter::default(), &page).await.unwrap().items;
+    read.reverse();
+    assert_eq!(read, transfers);
+    assert_eq!(unit.events().list(Some(instance.id), &page).await.unwrap().items, events);
 }
 
 async fn a_transfer_is_recorded_once_and_read_back(store: &Store) {
