@@ -12,6 +12,7 @@ mod serve;
 mod try_out;
 
 use std::future::Future;
+use std::num::NonZero;
 use std::time::Duration;
 
 pub use error::{CommandError, report};
@@ -76,7 +77,10 @@ impl Cli {
 }
 
 fn in_runtime(command: impl Future<Output = Result<(), CommandError>>) -> Result<(), CommandError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::Runtime)?;
+    // One more than there are processors: small disk work in place may use as many as those (`vfs::Pace`).
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get) + 1;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    let runtime = runtime.map_err(CommandError::Runtime)?;
     let outcome = runtime.block_on(Box::pin(command));
     // Dropping the runtime would wait for blocking work without a bound.
     runtime.shutdown_timeout(LAST_WORK);

@@ -19,6 +19,20 @@ pub(super) struct Job<T: Tree> {
     pub file: Option<OpenFile<T>>,
 }
 
+impl<T: Tree> Job<T> {
+    /// How much it moves at most.
+    pub(super) fn bytes(&self, longest_read: usize) -> usize {
+        match &self.packet.request {
+            Request::Write { data, .. } => data.len(),
+            Request::Read { offset, length, .. } => {
+                let length = usize::try_from(*length).map_or(longest_read, |length| length.min(longest_read));
+                self.file.as_ref().map_or(0, |file| file.most(*offset, length))
+            }
+            _ => 0,
+        }
+    }
+}
+
 /// What one hop to a blocking thread does.
 pub(super) struct Batch<T: Tree> {
     pub jobs: VecDeque<Job<T>>,
@@ -40,15 +54,7 @@ pub(super) struct Done<T: Tree> {
 impl<T: Tree> Batch<T> {
     /// How much it moves at most.
     pub(super) fn bytes(&self) -> usize {
-        let of_job = |job: &Job<T>| match &job.packet.request {
-            Request::Write { data, .. } => data.len(),
-            Request::Read { offset, length, .. } => {
-                let length = usize::try_from(*length).map_or(self.longest_read, |length| length.min(self.longest_read));
-                job.file.as_ref().map_or(0, |file| file.most(*offset, length))
-            }
-            _ => 0,
-        };
-        self.jobs.iter().map(of_job).sum()
+        self.jobs.iter().map(|job| job.bytes(self.longest_read)).sum()
     }
 
     /// Blocking.

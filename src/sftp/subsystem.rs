@@ -37,8 +37,9 @@ const BATCH_REQUESTS: usize = 256;
 /// How many bytes of writes one hop takes along.
 const BATCH_BYTES: usize = 2 * 1024 * 1024;
 
-/// Up to this many bytes a batch is small work. Larger ones go on while the connection decrypts what comes next.
-const SMALL_BATCH: usize = 128 * 1024;
+/// How many bytes of reads and writes are small work. While the disk is prompt, batches are no larger than that: their data
+/// is still in the processor's cache.
+const SMALL_BATCH: usize = 512 * 1024;
 
 /// What the channels of one connection share, and one channel's own.
 pub(super) struct Channel<T> {
@@ -333,18 +334,24 @@ impl<T: Tree> Worker<T> {
     /// The leading reads and writes of the backlog, with their files.
     fn take_jobs(&mut self) -> VecDeque<Job<T>> {
         let mut jobs = VecDeque::new();
-        let mut bytes = 0;
-        while bytes < BATCH_BYTES && jobs.len() < BATCH_REQUESTS {
+        let (mut written, mut moved) = (0, 0);
+        let in_place = self.channel.tree.pace().is_prompt(Work::Data);
+        while written < BATCH_BYTES && jobs.len() < BATCH_REQUESTS {
             let handle = match self.backlog.front() {
                 Some(Incoming::Packet(Packet { request: Request::Read { handle, .. }, .. })) => *handle,
                 Some(Incoming::Packet(Packet { request: Request::Write { handle, data, .. }, .. })) => {
-                    bytes += data.len();
+                    written += data.len();
                     *handle
                 }
                 _ => break,
             };
             let Some(Incoming::Packet(packet)) = self.backlog.pop_front() else { break };
-            jobs.push_back(Job { packet, file: self.handles.file(handle).cloned() });
+            let job = Job { packet, file: self.handles.file(handle).cloned() };
+            moved += job.bytes(self.longest_read);
+            jobs.push_back(job);
+            if in_place && moved + LONGEST_READ > SMALL_BATCH {
+                break;
+            }
         }
         jobs
     }
