@@ -42,7 +42,9 @@ class Gateway:
             delay = f"fsync,fdatasync:delay_enter={sync_delay_ms * 1000}"
             command = ["strace", "-f", "--seccomp-bpf", "-y", "-qq", "-o", str(self.trace),
                        "-e", f"trace={calls}", "-e", f"inject={delay}", *command]
-        log = open(state / "gateway.log", "ab")
+        self.log = state / "gateway.log"
+        log = open(self.log, "ab")
+        self.log_begins = log.tell()
         self.process = subprocess.Popen(command, cwd=state, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         log.close()
         deadline = time.monotonic() + PATIENCE
@@ -67,6 +69,10 @@ class Gateway:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
         self.process.wait()
+
+    def recorded_at_start(self):
+        """How many publications this start recorded: the one before had put them in place and no more."""
+        return int(re.search(rb"rolled_forward=(\d+)", self.log.read_bytes()[self.log_begins:])[1])
 
     def ask(self, method, path):
         request = urllib.request.Request(f"{self.url}/v1/accounts/{self.account}{path}", method=method)

@@ -140,6 +140,7 @@ class Run:
             self.count(f"by {upload['client']}")
             self.count(f"by {upload['client']}, published", by=int(visible))
             self.count("of 64 MiB" if upload["size"] == 64 * MIB else "of 0 B" if not upload["size"] else "between")
+        self.count("recorded by the next start", by=self.gateway.recorded_at_start())
         faults += checks.everything(contents=finished or self.kept["done"] % 25 == 0)
         for kind, text in faults:
             self.count(kind)
@@ -163,8 +164,9 @@ class Run:
     def end(self):
         counts = self.kept["counts"]
         print(f"\nkills of the gateway, seed {self.seed}")
-        for what in ("kills", self.protocol.window, "acknowledged", "published before the answer was heard", "new files",
-                     "overwrites", "of 0 B", "between", "of 64 MiB", "clients that hung"):
+        for what in ("kills", self.protocol.window, "acknowledged", "published before the answer was heard",
+                     "recorded by the next start", "new files", "overwrites", "of 0 B", "between", "of 64 MiB",
+                     "clients that hung"):
             print(f"  {what:<40} {counts.get(what, 0):>5}")
         idle = []
         for client in self.protocol.clients:

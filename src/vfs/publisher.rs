@@ -28,7 +28,7 @@ use super::{Replace, VfsError};
 
 /// How many publications wait for their record at most. With more the database has been away for long, and whoever
 /// uploads is told so rather than left with files that nobody hears of.
-const WAITING_MOST: usize = 4_096;
+pub(super) const WAITING_MOST: usize = 4_096;
 
 impl Inner {
     /// Blocking: steps 1 to 4. What fails before the file is visible leaves an incomplete upload; after, a publication

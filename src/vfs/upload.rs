@@ -217,7 +217,7 @@ impl Upload {
         self.inner.unless_failed(0, || self.inner.staged.file.sync())
     }
 
-    /// Durable and visible when it resolves (decision 5). Runs to its end even when the caller is dropped. A second
+    /// Durable and visible when it resolves; recorded soon after (docs/decisions/0006). Runs to its end even when the caller is dropped. A second
     /// call answers `WrongMode`. Publishing an upload in which a write failed is refused (the failed write's error
     /// again).
     pub async fn publish(&self) -> Result<Published, VfsError> {

@@ -1,7 +1,7 @@
 //! Where the bytes are kept, behind one small trait.
 //!
 //! Everything the file tree does to a disk goes through [`Backend`]. Its methods block: callers are on a blocking
-//! thread. It knows neither logins nor rights nor publication; it keeps three promises instead: nothing outside the
+//! thread, or do small work while the disk is prompt ([`super::pace`]). It knows neither logins nor rights nor publication; it keeps three promises instead: nothing outside the
 //! storage directory is ever reached, only regular files and folders exist (all else is "not found"), and what a
 //! `sync…` call was told of survives a loss of power.
 

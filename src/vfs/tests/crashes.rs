@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicUsize;
 
 use super::super::backend::{LocalBackend, OpenFile, OpenFolder, Stat, Times};
 use super::super::places::DiskPath;
+use super::super::publisher::WAITING_MOST;
 use super::*;
 
 /// A disk that stops for good before the step of that number: to what is on it, the process has died there.
@@ -208,6 +209,27 @@ async fn a_ledger_that_fails_leaves_the_file_to_be_recorded_by_the_sweep() {
     assert_eq!(place.storage.sweep().await.unwrap(), Sweep::default());
     assert_eq!(place.recorded().await.len(), 1);
     assert!(place.staging().await.is_empty());
+}
+
+#[tokio::test]
+async fn while_too_many_wait_for_their_record_uploads_are_refused_and_kept() {
+    let place = Place::new();
+    let login = place.login().await;
+    place.ledger.fails.store(true, Ordering::SeqCst);
+    put(&login, "/in/first", "abc").await.unwrap();
+    let core = &place.storage.core;
+    let publication = core.uploads.pending().remove(0).1.publication;
+    while core.uploads.count_pending() < WAITING_MOST {
+        core.uploads.pend(core.new_upload_id(), publication.clone());
+    }
+    assert_eq!(outcome(&put(&login, "/in/a", "abc").await), "Ledger");
+    assert_eq!(place.content("/in/a"), None);
+    assert!(login.stat(&path("/in/a")).await.unwrap().incomplete, "its client can go on with it");
+
+    let (recorded, _) = core.uploads.pending().pop().unwrap();
+    core.uploads.recorded(recorded);
+    login.open_write(&path("/in/a"), CONTINUE).await.unwrap().publish().await.unwrap();
+    assert_eq!(place.content("/in/a").as_deref(), Some("abc"));
 }
 
 #[tokio::test]
