@@ -1,12 +1,13 @@
 //! What is done again and again: removing what is past its term.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
+use super::clock_watch::ClockWatch;
 use crate::config::HistorySettings;
 use crate::domain::Clock;
 use crate::events;
@@ -28,13 +29,33 @@ impl Maintenance {
     pub(super) async fn repeat(self, pause: Duration, end: CancellationToken) {
         let mut rounds = tokio::time::interval(pause);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (begin, mut watch) = (Instant::now(), ClockWatch::default());
         while end.run_until_cancelled(rounds.tick()).await.is_some() {
-            self.round().await;
+            self.round(watch.look(self.clock.now(), begin.elapsed())).await;
         }
     }
 
     /// A part that fails does not keep the others from being done; the next round tries it again.
-    async fn round(&self) {
+    async fn round(&self, clock: Result<(), Duration>) {
+        if let Err(leap) = clock {
+            error!(
+                ?leap,
+                "The clock leapt forward by {leap:?}: nothing is removed as past its term until it is put right, or has \
+                 stayed there for a day"
+            );
+        } else {
+            self.sweep().await;
+        }
+        match self.management.bury_removed_accounts().await {
+            Ok(0) => {}
+            Ok(accounts) => info!(accounts, "Moved the files of {accounts} removed accounts to the trash"),
+            Err(error) => {
+                error!(%error, "Could not look for removed accounts: {error}; trying again in the next round");
+            }
+        }
+    }
+
+    async fn sweep(&self) {
         match self.storage.sweep().await {
             Ok(sweep) if sweep == Default::default() => {}
             Ok(sweep) => info!(
@@ -47,13 +68,6 @@ impl Maintenance {
                 sweep.trash
             ),
             Err(error) => error!(%error, "Could not sweep the storage: {error}; trying again in the next round"),
-        }
-        match self.management.bury_removed_accounts().await {
-            Ok(0) => {}
-            Ok(accounts) => info!(accounts, "Moved the files of {accounts} removed accounts to the trash"),
-            Err(error) => {
-                error!(%error, "Could not look for removed accounts: {error}; trying again in the next round");
-            }
         }
         match self.forget().await {
             Ok(0) => {}

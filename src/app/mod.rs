@@ -4,6 +4,7 @@
 //! serves ([`App::open`] and [`App::serve`] are its halves, for who has something to do in between). The [`RunningApp`] that it yields knows where it listens; [`RunningApp::run`] keeps it until a signal, and
 //! [`RunningApp::stop`] ends it politely. Tests run the same thing in their own process, on ports the kernel chooses.
 
+mod clock_watch;
 mod data_lock;
 mod error;
 mod lifecycle;

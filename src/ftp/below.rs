@@ -1,7 +1,7 @@
 //! What the edge asks of the layers below it, as traits.
 //!
 //! The one implementation is the product's: [`SessionTree`], [`Session`] and `access` (in `authentication`). The traits
-//! are here so that the tests of this module can run the real server, with real clients, against files in memory.
+//! are here so that this list, and no more, is what FTP needs; the tests run the real server over the real layers.
 
 use std::sync::Arc;
 use std::time::Duration;

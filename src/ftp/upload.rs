@@ -105,14 +105,14 @@ async fn open(context: &Context, asked: &Upload) -> Result<(VirtualPath, Arc<dyn
     let options = match asked.manner {
         Manner::Store => WriteOptions { create: true, truncate: true, ..WriteOptions::default() },
         Manner::Resume(_) => WriteOptions::default(),
-        Manner::Append => WriteOptions { create: true, ..WriteOptions::default() },
+        Manner::Append => WriteOptions { create: true, append: true, ..WriteOptions::default() },
         Manner::Unique => return open_unique(context, &asked.path).await,
     };
     Ok((asked.path.clone(), context.tree.open_write(&asked.path, options).await?))
 }
 
 async fn open_unique(context: &Context, path: &VirtualPath) -> Result<(VirtualPath, Arc<dyn Writer>), Reply> {
-    let options = WriteOptions { create: true, truncate: true, exclusive: true, read: false };
+    let options = WriteOptions { create: true, truncate: true, exclusive: true, ..WriteOptions::default() };
     let folder = path.parent().unwrap_or_else(VirtualPath::root);
     let begin = path.name().map_or_else(|| String::from("file"), |name| name.to_string());
     for _ in 0..NAMES {

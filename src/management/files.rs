@@ -150,7 +150,7 @@ impl Management {
             Err(VfsError::NotFound) => false,
             Err(error) => return Err(ManagementError::of_path(error)),
         };
-        let options = WriteOptions { create: true, truncate: true, exclusive, read: false };
+        let options = WriteOptions { create: true, truncate: true, exclusive, ..WriteOptions::default() };
         let upload = tree.open_write(&path, options).await.map_err(ManagementError::of_path)?;
         let buffer = BytesMut::new();
         Ok(IncomingFile { upload: Arc::new(upload), tree, path, name, replaced, buffer, written: 0 })

@@ -116,6 +116,8 @@ pub(super) trait Tree: Clone + Send + Sync + 'static {
 /// A file open for reading. All but `close` block.
 pub(super) trait Reader: Send + Sync + 'static {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, VfsError>;
+    /// Of bytes that do not go to the client.
+    fn read_to_copy(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, VfsError>;
     fn metadata(&self) -> Result<Metadata, VfsError>;
     fn size(&self) -> u64;
     fn space(&self) -> Result<Space, VfsError>;
@@ -221,6 +223,9 @@ impl Tree for SessionTree {
 impl Reader for ReadFile {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, VfsError> {
         ReadFile::read_at(self, offset, buffer)
+    }
+    fn read_to_copy(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, VfsError> {
+        ReadFile::read_to_copy(self, offset, buffer)
     }
     fn metadata(&self) -> Result<Metadata, VfsError> {
         ReadFile::metadata(self)

@@ -34,7 +34,7 @@ impl<T: Tree> Copy<T> {
         let mut copied = 0;
         while copied < HOP {
             let most = usize::try_from(self.missing).map_or(PIECE, |missing| missing.min(PIECE));
-            let count = self.source.read_at(self.from, &mut buffer[..most])?;
+            let count = self.source.read_to_copy(self.from, &mut buffer[..most])?;
             if count == 0 {
                 if self.ends_in_a_hole {
                     self.target.set_size(self.to)?;

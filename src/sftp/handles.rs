@@ -59,6 +59,14 @@ impl<T: Tree> OpenFile<T> {
         }
     }
 
+    /// Blocking; for bytes that do not go to the client.
+    pub(super) fn read_to_copy(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, VfsError> {
+        match self {
+            Self::Read(file) => file.read_to_copy(offset, buffer),
+            Self::Write { file, .. } => file.read_at(offset, buffer),
+        }
+    }
+
     /// Blocking. Whether nothing is at `offset` yet nor behind it, and something could be put there.
     pub(super) fn ends_before(&self, offset: u64) -> Result<bool, VfsError> {
         match self {

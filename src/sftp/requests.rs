@@ -107,6 +107,9 @@ impl<T: Tree> Worker<T> {
                 truncate: flags.truncate,
                 exclusive: flags.exclusive,
                 read: flags.read,
+                // Clients resume with APPEND (OpenSSH's `reput`), also while the gateway has not noticed yet that their
+                // connection before is dead.
+                append: false,
             };
             let file = Arc::new(self.channel.tree.open_write(&path, options).await?);
             OpenFile::Write { file, append: flags.append }

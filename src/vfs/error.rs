@@ -37,7 +37,7 @@ pub enum VfsError {
     /// The disk failed; the source says how, for the operator.
     #[error("the storage failed")]
     Storage(#[source] io::Error),
-    /// The file is in place, its record is not yet: the gateway tries again until it is.
+    /// The ledger does not take it, or holds too much that is not recorded yet.
     #[error("the record of the transfer could not be written")]
     Ledger(#[source] LedgerError),
 }

@@ -23,6 +23,7 @@ pub struct ReadFile {
     started_at: Timestamp,
     bytes: AtomicU64,
     reached_the_end: AtomicBool,
+    copied: AtomicBool,
     noted: bool,
 }
 
@@ -47,6 +48,7 @@ impl ReadFile {
             started_at,
             bytes: AtomicU64::new(0),
             reached_the_end: AtomicBool::new(size == 0),
+            copied: AtomicBool::new(false),
             noted: false,
         }
     }
@@ -59,6 +61,13 @@ impl ReadFile {
             self.reached_the_end.store(true, Ordering::Relaxed);
         }
         Ok(read)
+    }
+
+    /// As [`Self::read_at`], for bytes that stay on this side: they are no part of a download.
+    /// A file of which nothing but these was read is none.
+    pub fn read_to_copy(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, VfsError> {
+        self.copied.store(true, Ordering::Relaxed);
+        Ok(self.file.read_at(offset, buffer)?)
     }
 
     /// Blocking (fstat).
@@ -100,7 +109,9 @@ impl ReadFile {
     }
 
     fn note(&mut self, outcome: TransferOutcome) {
-        if std::mem::replace(&mut self.noted, true) {
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        let was_only_copied = bytes == 0 && self.copied.load(Ordering::Relaxed);
+        if std::mem::replace(&mut self.noted, true) || was_only_copied {
             return;
         }
         self.view.core.ledger.noted(TransferNote {
@@ -109,7 +120,7 @@ impl ReadFile {
             account: self.view.account,
             folder: self.folder,
             path: self.path.clone(),
-            bytes: self.bytes.load(Ordering::Relaxed),
+            bytes,
             upload: false,
             actor: self.view.actor.clone(),
             started_at: self.started_at,

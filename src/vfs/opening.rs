@@ -14,9 +14,12 @@ use super::places::DiskPath;
 use super::sidecar::{Line, Opened};
 use super::storage::make_folder_unless_there;
 use super::upload::{Upload, WriteOptions};
-use super::uploads::{Staged, Unfinished, cut_at};
+use super::uploads::{RoomForACopy, Staged, Unfinished, cut_at};
 use super::view::View;
 use super::{Replace, VfsError};
+
+/// Up to this size a copy costs no more than the client could send in its place.
+const SMALL_COPY: u64 = 1024 * 1024;
 
 /// A twin's upload can be published between looking at it and copying it; then the look is taken again.
 const ATTEMPTS: usize = 4;
@@ -35,7 +38,7 @@ enum Base {
 
 impl View {
     pub(super) fn open_write(self: &Arc<Self>, path: &VirtualPath, options: WriteOptions) -> Result<Upload, VfsError> {
-        self.open_over(path, options, |exists| Ok(self.base(path, options, exists)))
+        self.open_over(path, options, |exists| self.base(path, options, exists))
     }
 
     /// Over what `base` says, which is told whether a published file is there.
@@ -116,18 +119,20 @@ impl View {
         }
     }
 
-    fn base(&self, path: &VirtualPath, options: WriteOptions, exists: bool) -> Base {
+    fn base(&self, path: &VirtualPath, options: WriteOptions, exists: bool) -> Result<Base, VfsError> {
         let published = if exists { Base::Whole } else { Base::Nothing };
-        match () {
+        Ok(match () {
             // An older incomplete upload stays until this one is cut or published: a crash in between costs nothing.
             () if options.truncate => Base::Nothing,
             () if !self.actor.is_login() => published,
             () => match self.core.uploads.take_over(self.account, path) {
+                // Neither behind half of it, nor in place of what a client that resumes by appending sent before.
+                Some(Unfinished::InFlight(_)) if options.append => return Err(VfsError::Busy),
                 Some(Unfinished::InFlight(twin)) => Base::Twin(twin.id),
                 Some(Unfinished::Incomplete(id)) => Base::Continued(id),
                 None => published,
             },
-        }
+        })
     }
 
     fn stage(&self, path: &VirtualPath, mount: &Mount, base: &Base) -> Result<Arc<Staged>, VfsError> {
@@ -141,7 +146,7 @@ impl View {
                     let line = Line::Opened(self.opened(path));
                     line.append(core.backend.as_ref(), &DiskPath::sidecar(self.account, id), true)
                         .inspect_err(|_| self.put_back(path, id))?;
-                    Ok(self.show(id, path, file))
+                    Ok(self.show(id, path, file, None))
                 }
                 Err(error) => {
                     // Lost when its data is; else as it was.
@@ -155,11 +160,18 @@ impl View {
             };
         }
         let id = core.new_upload_id();
+        let room = match self.source(path, base) {
+            // Where the filesystem cannot share blocks, opening costs time and disk that closing may not use.
+            Some(source) if core.backend.stat(&source)?.size > SMALL_COPY => {
+                Some(core.uploads.room_for_a_copy(self.account).ok_or(VfsError::TooMany)?)
+            }
+            _ => None,
+        };
         core.uploads.begin(id);
         match self.make_staging(id, path, base) {
             Ok(file) => {
                 tracing::debug!(upload = %id, folder = %mount.folder, "Staged an upload");
-                Ok(self.show(id, path, file))
+                Ok(self.show(id, path, file, room))
             }
             Err(error) => {
                 core.remove_staged(self.account, id);
@@ -173,10 +185,10 @@ impl View {
     fn make_staging(&self, id: UploadId, path: &VirtualPath, base: &Base) -> io::Result<Arc<dyn OpenFile>> {
         let backend = self.core.backend.as_ref();
         let place = DiskPath::staged(self.account, id);
-        let make = || match base {
-            Base::Whole => backend.copy_file(&self.disk(path), &place),
-            Base::Twin(twin) => backend.copy_file(&DiskPath::staged(self.account, *twin), &place),
-            Base::Nothing | Base::Continued(_) => backend.create_file(&place),
+        let source = self.source(path, base);
+        let make = || match &source {
+            Some(source) => backend.copy_file(source, &place),
+            None => backend.create_file(&place),
         };
         let file = match make() {
             // An account's first upload finds no staging folder.
@@ -188,6 +200,15 @@ impl View {
         };
         Line::Opened(self.opened(path)).create(backend, &DiskPath::sidecar(self.account, id))?;
         Ok(file)
+    }
+
+    /// What a staging file is made a copy of.
+    fn source(&self, path: &VirtualPath, base: &Base) -> Option<DiskPath> {
+        match base {
+            Base::Whole => Some(self.disk(path)),
+            Base::Twin(twin) => Some(DiskPath::staged(self.account, *twin)),
+            Base::Nothing | Base::Continued(_) => None,
+        }
     }
 
     /// The line that says whose upload it is.
@@ -212,9 +233,15 @@ impl View {
         }
     }
 
-    fn show(&self, id: UploadId, path: &VirtualPath, file: Arc<dyn OpenFile>) -> Arc<Staged> {
-        let times = Mutex::new(Times::default());
-        let staged = Arc::new(Staged { id, account: self.account, path: path.clone(), file, times });
+    fn show(
+        &self,
+        id: UploadId,
+        path: &VirtualPath,
+        file: Arc<dyn OpenFile>,
+        room: Option<RoomForACopy>,
+    ) -> Arc<Staged> {
+        let (account, path, times) = (self.account, path.clone(), Mutex::new(Times::default()));
+        let staged = Arc::new(Staged { id, account, path, file, times, room });
         if self.actor.is_login() {
             self.core.uploads.show(&staged);
         }

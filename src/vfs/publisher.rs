@@ -58,13 +58,13 @@ impl Inner {
             Published { bytes: publication.bytes, transfer: publication.transfer, event: publication.event };
         core.uploads.pend(self.staged.id, publication);
         self.leave_published(stat);
-        core.backend.sync_folder(&target.parent())?;
-        // Had the old name come back, and the new one been renamed meanwhile, the next start would take it for a
-        // publication that never happened.
-        core.backend.sync_folder(&DiskPath::staging_of(self.staged.account))?;
-        core.uploads.lasts(self.staged.id);
+        let lasts = core.make_names_last(self.staged.account, &target);
+        if lasts.is_ok() {
+            core.uploads.lasts(self.staged.id);
+        }
+        // Also when it does not last yet: the recorder tries that again.
         core.published.notify_one();
-        Ok(published)
+        Ok(lasts.map(|()| published)?)
     }
 
     /// Steps 1 and 2.

@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::UploadId;
+use crate::domain::{AccountId, UploadId};
 
 use super::VfsError;
 use super::ledger::{LedgerError, Publication};
@@ -55,6 +55,10 @@ impl Recorded {
 pub(super) async fn keep_recording(core: &Arc<Core>, end: CancellationToken) {
     let recording = async {
         let (mut retry, mut told) = (FIRST_RETRY, None::<Instant>);
+        if core.uploads.count_pending() > 0 {
+            // Start-up could not record them all.
+            core.published.notify_one();
+        }
         loop {
             core.published.notified().await;
             loop {
@@ -86,15 +90,20 @@ pub(super) async fn record_pending(core: &Arc<Core>) -> Recorded {
     let pending = core.uploads.pending();
     for together in pending.chunks(TOGETHER) {
         match record(core, together).await {
-            Ok(Recorded { done, failed, failure }) => {
-                all = Recorded { done: all.done + done, failed: all.failed + failed, failure: all.failure.or(failure) };
+            Ok(Recorded { done, failure, .. }) => {
+                let is_away = done == 0 && failure.is_some();
+                all = Recorded { done: all.done + done, failure: all.failure.or(failure), ..all };
+                if is_away {
+                    // It takes none: it is not asked for the others, each of which may wait until its time is up.
+                    break;
+                }
             }
             Err(error) => {
-                all.failed += together.len();
                 all.failure.get_or_insert(error);
             }
         }
     }
+    all.failed = pending.len() - all.done;
     all
 }
 
@@ -134,11 +143,20 @@ async fn hand_in(core: &Core, publication: Publication) -> Result<(), LedgerErro
 }
 
 impl Core {
+    /// Blocking: both sides of the rename of a staged file to `target` outlast a loss of power.
+    pub(super) fn make_names_last(&self, account: AccountId, target: &DiskPath) -> io::Result<()> {
+        let visible = self.backend.sync_folder(&target.parent());
+        // Had the old name come back, and the new one been renamed meanwhile, the next start would take it for a
+        // publication that never happened.
+        self.backend.sync_folder(&DiskPath::staging_of(account))?;
+        visible
+    }
+
     /// Blocking. A file that is to be recorded must outlive a loss of power; answers whether it does.
     fn make_last(&self, upload: UploadId, Pending { publication, .. }: &Pending) -> bool {
         let place = DiskPath::of(publication.instance, publication.account, &publication.path);
-        match self.backend.sync_folder(&place.parent()) {
-            // Its folder was taken away since: it was published all the same.
+        match self.make_names_last(publication.account, &place) {
+            // Its folder was taken away since: it was published all the same. (Staging folders stay.)
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 tracing::error!(%upload, %error, "A published file could not be made durable, and is not recorded yet");
                 false

@@ -32,6 +32,9 @@ pub struct WriteOptions {
     pub exclusive: bool,
     /// The handle may read as well (needs the right to read).
     pub read: bool,
+    /// What comes goes behind all that is there, whatever that is: `Busy` while another upload of the path is in flight,
+    /// since nobody knows where that one will end.
+    pub append: bool,
 }
 
 /// Why an upload ended without publishing; told in the record.
@@ -86,7 +89,8 @@ pub struct Published {
     pub event: EventId,
 }
 
-/// A staged upload. Invisible to everyone else until `publish`. Dropped: as `cut(ConnectionLost)`.
+/// A staged upload. Invisible to everyone else until `publish`. Dropped: as `cut(ConnectionLost)` (recorded as what it
+/// is when a write failed).
 /// Handles are shared between tasks of an edge as `Arc<Upload>`; hence `&self`.
 pub struct Upload {
     inner: Arc<Inner>,
@@ -248,7 +252,7 @@ impl Upload {
         let inner = Arc::clone(&self.inner);
         let ended = blocking(move || {
             inner.close();
-            inner.end_cut(&reason.to_string());
+            inner.end_cut(&inner.why(reason).to_string());
             Ok(())
         });
         if let Err(error) = ended.await {
@@ -265,7 +269,7 @@ impl Drop for Upload {
         // The index changes at once, so that a client that reconnects finds what it sent; only the files that give
         // way are left to a blocking thread.
         let give_way = self.inner.leave_index();
-        self.inner.note_cut(&CutReason::ConnectionLost.to_string());
+        self.inner.note_cut(&self.inner.why(CutReason::ConnectionLost).to_string());
         let inner = Arc::clone(&self.inner);
         let remove = move || inner.remove_files(&give_way);
         match tokio::runtime::Handle::try_current() {
@@ -314,6 +318,14 @@ impl Inner {
     pub(super) fn check_writes(&self) -> Result<(), VfsError> {
         let failure = *self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         failure.map_or(Ok(()), |failure| Err(failure.error()))
+    }
+
+    /// A connection that goes after a write failed is not why the upload was not published.
+    fn why(&self, reason: CutReason) -> CutReason {
+        match reason {
+            CutReason::ConnectionLost if self.check_writes().is_err() => CutReason::StorageFailed,
+            reason => reason,
+        }
     }
 
     /// Blocking: ends it without publishing.

@@ -14,6 +14,8 @@ use super::ledger::Publication;
 
 /// Incomplete uploads kept for an account, and uploads remembered for those who may only write. The oldest go first.
 const KEPT_PER_ACCOUNT: usize = 1_000;
+/// Large whole files that an account has open to be edited in a copy, at a time.
+const COPIES_PER_ACCOUNT: usize = 16;
 
 /// An upload in flight.
 pub(super) struct Staged {
@@ -23,6 +25,34 @@ pub(super) struct Staged {
     pub(super) file: Arc<dyn OpenFile>,
     /// To be set when it is published: writes would undo them before.
     pub(super) times: Mutex<Times>,
+    #[expect(dead_code, reason = "held, not read")]
+    pub(super) room: Option<RoomForACopy>,
+}
+
+/// Held by an upload that began as a large copy, as long as its handle lives.
+pub(super) struct RoomForACopy {
+    copies: Copies,
+    account: AccountId,
+}
+
+/// How many large copies are open, by account.
+type Copies = Arc<Mutex<HashMap<AccountId, usize>>>;
+
+impl Drop for RoomForACopy {
+    fn drop(&mut self) {
+        let mut copies = lock(&self.copies);
+        if let Some(count) = copies.get_mut(&self.account) {
+            *count -= 1;
+            if *count == 0 {
+                copies.remove(&self.account);
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing here leaves what it changes half changed, so a panic elsewhere under the lock spoils nothing.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An upload that ended without publishing.
@@ -83,12 +113,25 @@ pub(super) struct Moves {
 
 /// The index of all accounts.
 #[derive(Default)]
-pub(super) struct Uploads(Mutex<Index>);
+pub(super) struct Uploads {
+    index: Mutex<Index>,
+    copies: Copies,
+}
 
 impl Uploads {
     fn index(&self) -> MutexGuard<'_, Index> {
-        // No method leaves the index half changed, so a panic elsewhere under the lock spoils nothing.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.index)
+    }
+
+    /// Room for one more large copy, unless the account has [`COPIES_PER_ACCOUNT`].
+    pub(super) fn room_for_a_copy(&self, account: AccountId) -> Option<RoomForACopy> {
+        let mut copies = lock(&self.copies);
+        let count = copies.entry(account).or_default();
+        if *count >= COPIES_PER_ACCOUNT {
+            return None;
+        }
+        *count += 1;
+        Some(RoomForACopy { copies: Arc::clone(&self.copies), account })
     }
 
     /// Announces files in staging before they are made.

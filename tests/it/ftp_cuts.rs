@@ -380,3 +380,20 @@ fn a_download_that_is_cut_leaves_a_usable_session() {
         (account.api.get(&path).ok()["items"].as_array().map(Vec::len) == Some(12)).then_some(())
     });
 }
+
+#[test]
+fn nothing_is_appended_to_what_another_session_is_still_sending() {
+    let gateway = Gateway::shared();
+    let mut world = World::on(gateway);
+    world.account.api_put(FOLDER, "journal", b"one ");
+    let server = FtpServer::of(gateway);
+    let (mut first, mut second) = (world.session(&server, Mode::Ftpes), world.session(&server, Mode::Ftps));
+    let mut data = first.begin("APPE journal");
+    data.send(b"two ");
+    world.wait_until_staged("journal", 4);
+    assert_eq!(second.refused("APPE journal").code, 450);
+    data.finish();
+    first.expect_reply(226);
+    second.upload("APPE journal", b"three");
+    assert_eq!(world.account.api_get(FOLDER, "journal").as_deref(), Some(&b"one two three"[..]));
+}

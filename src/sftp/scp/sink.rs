@@ -110,7 +110,7 @@ async fn receive_file<T: Tree>(
     announced: Announced,
     times: Times,
 ) -> Result<(), Break> {
-    let options = WriteOptions { create: true, truncate: true, exclusive: false, read: false };
+    let options = WriteOptions { create: true, truncate: true, ..WriteOptions::default() };
     let opened = match place_for(talk, place, &announced).await {
         Ok(path) => talk.channel.tree.open_write(&path, options).await,
         Err(why) => Err(why),

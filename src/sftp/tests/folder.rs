@@ -261,6 +261,9 @@ impl Reader for Open {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, VfsError> {
         self.file.read_at(buffer, offset).map_err(failed)
     }
+    fn read_to_copy(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, VfsError> {
+        self.read_at(offset, buffer)
+    }
     fn metadata(&self) -> Result<Metadata, VfsError> {
         self.file.metadata().map(|found| metadata(&found)).map_err(failed)
     }

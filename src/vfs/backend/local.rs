@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::{
-    self, AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, ResolveFlags, SeekFrom, Timespec, Timestamps, UTIME_OMIT,
+    self, AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Timespec, Timestamps, UTIME_OMIT,
 };
 use rustix::io::Errno;
 
@@ -21,6 +21,7 @@ use crate::domain::Timestamp;
 
 use super::super::places::DiskPath;
 use super::super::{FileKind, Replace, Space};
+use super::copying::copy_content;
 use super::{Backend, OpenFile, OpenFolder, Stat, Times};
 
 const CONFINED: ResolveFlags =
@@ -56,8 +57,23 @@ impl LocalBackend {
                 "this kernel, or the sandbox around the gateway, has no openat2, which confines logins to their \
                  folders: run on Linux 5.6 or newer, and let the sandbox pass that call",
             )),
-            opened => opened.map(|_| backend),
+            opened => opened.and_then(|_| backend.check_renaming()).map(|()| backend),
         }
+    }
+
+    /// Whether the filesystem can rename without replacing. Else it would be publications that fail, one by one.
+    fn check_renaming(&self) -> io::Result<()> {
+        let [from, to] = ["from", "to"].map(|name| format!(".rename-{name}"));
+        let remove = |name: &str| match fs::unlinkat(&self.top, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error),
+        };
+        remove(&from)?;
+        remove(&to)?;
+        self.resolve(&from, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL, Mode::RUSR | Mode::WUSR)?;
+        let renamed = fs::renameat_with(&self.top, &from, &self.top, &to, RenameFlags::NOREPLACE);
+        remove(if renamed.is_ok() { &to } else { &from })?;
+        can_rename(renamed)
     }
 
     fn resolve(&self, path: &str, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
@@ -296,6 +312,19 @@ impl OpenFolder for LocalFolder {
     }
 }
 
+/// What the answer to a rename that must not replace says of the filesystem.
+fn can_rename(renamed: Result<(), Errno>) -> io::Result<()> {
+    match renamed {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "the filesystem of storage.directory cannot rename a file without replacing another (renameat2 with \
+             RENAME_NOREPLACE), which keeps uploads from destroying each other: use a local filesystem such as ext4, XFS \
+             or btrfs",
+        )),
+        result => Ok(result?),
+    }
+}
+
 fn not_there() -> io::Error {
     io::ErrorKind::NotFound.into()
 }
@@ -342,61 +371,6 @@ fn timestamps(times: Times) -> Timestamps {
     }
 }
 
-/// Copies what `source` holds into the empty `copy`: by sharing blocks where the filesystem can, else in the kernel,
-/// hole by hole. A hole stays a hole: else a login could fill the disk by asking for a copy of one byte at 10 TiB.
-fn copy_content(source: &File, copy: &File) -> io::Result<()> {
-    if fs::ioctl_ficlone(copy, source).is_ok() {
-        return Ok(());
-    }
-    let size = source.metadata()?.len();
-    let mut at = 0;
-    while at < size {
-        let data = match fs::seek(source, SeekFrom::Data(at)) {
-            Ok(data) => data,
-            Err(Errno::NXIO) => break,
-            Err(error) => return Err(error.into()),
-        };
-        let hole = fs::seek(source, SeekFrom::Hole(data))?.min(size);
-        copy_range(source, copy, data, hole)?;
-        at = hole.max(data + 1);
-    }
-    copy.set_len(size)
-}
-
-fn copy_range(source: &File, copy: &File, start: u64, end: u64) -> io::Result<()> {
-    let (mut from, mut to) = (start, start);
-    while from < end {
-        let length = usize::try_from(end - from).unwrap_or(usize::MAX);
-        match fs::copy_file_range(source, Some(&mut from), copy, Some(&mut to), length) {
-            // The source was cut shorter meanwhile.
-            Ok(0) => return Ok(()),
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(Errno::NOSYS | Errno::XDEV | Errno::OPNOTSUPP | Errno::INVAL) => {
-                return copy_by_hand(source, copy, from, end);
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
-}
-
-/// For filesystems without `copy_file_range`.
-fn copy_by_hand(source: &File, copy: &File, start: u64, end: u64) -> io::Result<()> {
-    let mut buffer = vec![0; 256 * 1024];
-    let mut at = start;
-    while at < end {
-        let wanted = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
-        match source.read_at(&mut buffer[..wanted], at)? {
-            0 => break,
-            read => {
-                copy.write_all_at(&buffer[..read], at)?;
-                at += read as u64;
-            }
-        }
-    }
-    Ok(())
-}
-
 fn remove_entry(parent: BorrowedFd<'_>, name: &Path, depth: usize) -> io::Result<()> {
     match fs::unlinkat(parent, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => return Ok(()),
@@ -418,4 +392,32 @@ fn remove_entry(parent: BorrowedFd<'_>, name: &Path, depth: usize) -> io::Result
         }
     }
     Ok(fs::unlinkat(parent, name, AtFlags::REMOVEDIR)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filesystem_that_cannot_rename_without_replacing_is_refused_with_what_would_do() {
+        for answer in [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP] {
+            let error = can_rename(Err(answer)).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+            assert!(error.to_string().contains("storage.directory"), "{error}");
+        }
+        assert_eq!(can_rename(Err(Errno::ROFS)).unwrap_err().kind(), io::ErrorKind::ReadOnlyFilesystem);
+    }
+
+    #[test]
+    fn the_check_leaves_nothing_and_minds_nothing_that_was_left() {
+        let directory = tempfile::tempdir().unwrap();
+        let names = || std::fs::read_dir(directory.path()).unwrap().count();
+        LocalBackend::open(directory.path()).unwrap();
+        assert_eq!(names(), 0);
+        for left in [".rename-from", ".rename-to"] {
+            std::fs::write(directory.path().join(left), "").unwrap();
+        }
+        LocalBackend::open(directory.path()).unwrap();
+        assert_eq!(names(), 0);
+    }
 }

@@ -5,6 +5,7 @@
 //! storage directory is ever reached, only regular files and folders exist (all else is "not found"), and what a
 //! `sync…` call was told of survives a loss of power.
 
+mod copying;
 mod local;
 
 use std::io;

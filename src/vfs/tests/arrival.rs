@@ -32,6 +32,8 @@ async fn an_overwritten_file_keeps_its_old_content_for_operators_until_the_new_o
     let place = Place::new();
     let (login, operator) = (place.login().await, place.operator().await);
     put(&login, "/in/a", "old").await.unwrap();
+    // Of one moment, chance would order the two records.
+    place.clock.advance(Duration::from_secs(1));
     let upload = login.open_write(&path("/in/a"), START_NEW).await.unwrap();
     upload.write_at(0, b"ne").unwrap();
     assert_eq!(get_as_operator(&operator, "/in/a").await.unwrap(), "old");

@@ -1,7 +1,6 @@
 //! A crash at any step leaves no unrecorded file, no recorded ghost, and nothing half-written in sight.
 
 use std::io;
-use std::sync::atomic::AtomicUsize;
 
 use super::super::backend::{LocalBackend, OpenFile, OpenFolder, Stat, Times};
 use super::super::places::DiskPath;

@@ -51,3 +51,42 @@ async fn what_is_published_without_a_proven_end_is_recorded_as_such_after_a_cras
     let [publication] = place.recorded().await.try_into().unwrap();
     assert!(publication.unproven_end);
 }
+
+#[tokio::test]
+async fn what_is_read_to_be_copied_here_is_no_download() {
+    let place = Place::new();
+    let login = place.login().await;
+    put(&login, "/in/a", "payroll").await.unwrap();
+    let mut bytes = [0; 16];
+    for cut in [None, Some("the connection was lost")] {
+        let file = login.open_read(&path("/in/a")).await.unwrap();
+        assert_eq!(file.read_to_copy(0, &mut bytes).unwrap(), 7);
+        file.close(cut);
+    }
+    assert_eq!(place.ledger.notes().len(), 0);
+    // What goes to the client all the same is one, of what went.
+    let file = login.open_read(&path("/in/a")).await.unwrap();
+    file.read_to_copy(0, &mut bytes).unwrap();
+    file.read_at(0, &mut bytes[..3]).unwrap();
+    file.close(None);
+    let [note] = place.ledger.notes().try_into().unwrap();
+    assert_eq!((note.bytes, note.outcome), (3, failed("closed before the end")));
+}
+
+fn failed(reason: &str) -> TransferOutcome {
+    TransferOutcome::Failed { reason: reason.to_owned() }
+}
+
+#[tokio::test]
+async fn an_upload_that_ends_because_a_write_failed_says_so() {
+    let place = Place::new();
+    let (login, operator) = (place.login().await, place.operator().await);
+    let dropped = operator.open_write(&path("/in/a"), START_NEW).await.unwrap();
+    dropped.write_at(u64::MAX, b"x").unwrap_err();
+    drop(dropped);
+    let cut = login.open_write(&path("/in/a"), START_NEW).await.unwrap();
+    cut.write_at(u64::MAX, b"x").unwrap_err();
+    cut.cut(CutReason::ConnectionLost).await;
+    let outcomes: Vec<_> = place.ledger.notes().into_iter().map(|note| note.outcome).collect();
+    assert_eq!(outcomes, [failed("the storage failed"), failed("the storage failed")]);
+}

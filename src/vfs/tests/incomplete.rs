@@ -101,6 +101,61 @@ async fn a_client_resumes_while_its_dead_twin_still_holds_the_upload() {
 }
 
 #[tokio::test]
+async fn nothing_is_appended_to_what_is_still_being_uploaded() {
+    let place = Place::new();
+    let (one, other) = (place.login().await, place.login().await);
+    let append = WriteOptions { append: true, ..CONTINUE };
+    put(&one, "/in/a", "whole ").await.unwrap();
+    let first = one.open_write(&path("/in/a"), append).await.unwrap();
+    first.append(b"half").unwrap();
+    assert!(matches!(other.open_write(&path("/in/a"), append).await, Err(VfsError::Busy)));
+    first.append(b" and half").unwrap();
+    first.publish().await.unwrap();
+    let second = other.open_write(&path("/in/a"), append).await.unwrap();
+    second.append(b", then more").unwrap();
+    second.cut(CutReason::ConnectionLost).await;
+    let third = one.open_write(&path("/in/a"), append).await.unwrap();
+    third.append(b"!").unwrap();
+    third.publish().await.unwrap();
+    assert_eq!(place.content("/in/a").unwrap(), "whole half and half, then more!");
+}
+
+#[tokio::test]
+async fn large_copies_at_a_time_are_few_for_an_account() {
+    let place = Place::new();
+    let login = place.login().await;
+    put(&login, "/in/small", "few bytes").await.unwrap();
+    let upload = login.open_write(&path("/in/large"), START_NEW).await.unwrap();
+    upload.set_size(2 * 1024 * 1024).unwrap();
+    upload.publish().await.unwrap();
+    let mut open = Vec::new();
+    let refused = loop {
+        match login.open_write(&path("/in/large"), CONTINUE).await {
+            Ok(copy) => open.push(copy),
+            Err(refused) => break refused,
+        }
+        assert!(open.len() < 100, "there is no bound");
+    };
+    assert!(matches!(refused, VfsError::TooMany), "{refused:?}");
+    assert_eq!(place.staging().await.len(), 2 * open.len(), "the one that was refused left nothing");
+    let small = login.open_write(&path("/in/small"), CONTINUE).await.unwrap();
+    let anew = login.open_write(&path("/in/large"), START_NEW).await.unwrap();
+    // Cut, published and dropped ones make room.
+    for (number, copy) in open.drain(..3).enumerate() {
+        match number {
+            0 => copy.cut(CutReason::Aborted).await,
+            1 => drop(copy.publish().await.unwrap()),
+            _ => drop(copy),
+        }
+    }
+    drop((small, anew));
+    for _ in 0..3 {
+        open.push(login.open_write(&path("/in/large"), CONTINUE).await.unwrap());
+    }
+    assert!(matches!(login.open_write(&path("/in/large"), CONTINUE).await, Err(VfsError::TooMany)));
+}
+
+#[tokio::test]
 async fn an_upload_whose_folder_went_away_becomes_incomplete() {
     let place = Place::new();
     let login = place.login().await;

@@ -7,11 +7,12 @@ mod escapes;
 mod housekeeping;
 mod incomplete;
 mod power;
+mod recorder;
 mod recording;
 mod rights;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,13 +28,17 @@ pub(super) fn path(text: &str) -> VirtualPath {
     VirtualPath::parse(text).unwrap()
 }
 
-pub(super) const START_NEW: WriteOptions = WriteOptions { create: true, truncate: true, exclusive: false, read: false };
-pub(super) const CONTINUE: WriteOptions = WriteOptions { create: true, truncate: false, exclusive: false, read: false };
+pub(super) const START_NEW: WriteOptions =
+    WriteOptions { create: true, truncate: true, exclusive: false, read: false, append: false };
+pub(super) const CONTINUE: WriteOptions =
+    WriteOptions { create: true, truncate: false, exclusive: false, read: false, append: false };
 
 /// Remembers what it was told, and fails when asked to.
 #[derive(Default)]
 pub(super) struct FakeLedger {
     pub(super) fails: AtomicBool,
+    /// How often a publication was handed in.
+    pub(super) asked: AtomicUsize,
     publications: Mutex<Vec<Publication>>,
     notes: Mutex<Vec<TransferNote>>,
 }
@@ -41,6 +46,7 @@ pub(super) struct FakeLedger {
 impl Ledger for FakeLedger {
     fn published(&self, publication: Publication) -> BoxFuture<'_, Result<(), LedgerError>> {
         Box::pin(async move {
+            self.asked.fetch_add(1, Ordering::SeqCst);
             if self.fails.load(Ordering::SeqCst) {
                 return Err(LedgerError(String::from("the database is away")));
             }
@@ -62,7 +68,7 @@ impl Ledger for FakeLedger {
 }
 
 impl FakeLedger {
-    fn publications(&self) -> Vec<Publication> {
+    pub(super) fn publications(&self) -> Vec<Publication> {
         self.publications.lock().unwrap().clone()
     }
 
