@@ -4,6 +4,7 @@
 //! work and memory that are bounded whoever asks.
 
 mod argon2id;
+mod hashing;
 mod host_keys;
 mod password;
 mod token;

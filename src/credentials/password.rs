@@ -1,14 +1,15 @@
 //! Passwords, hashed and verified with a slow function whose memory and time are bounded whoever asks.
 //!
 //! One verification takes 64 MiB and a tenth of a second of a core. Without a bound, a hundred connections that send
-//! passwords would take the machine from those who transfer files: so [`Passwords`] lets a few run at a time on blocking
-//! threads, lets some wait, and refuses the rest at once.
+//! passwords would take the machine from those who transfer files: so [`Passwords`] lets a few run at a time, on threads
+//! that give way to transfers, lets some wait, and refuses the rest at once.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use super::hashing::HashingThreads;
 use crate::config::PasswordSettings;
 use crate::domain::{Random, Secret};
 
@@ -18,6 +19,9 @@ pub const MAX_PASSWORD_BYTES: usize = 1024;
 /// The longest that a verification waits for its turn: less than the time that a sign-in gets, and enough for two
 /// hundred at once on a machine of two processors that is busy with transfers.
 const LONGEST_WAIT: Duration = Duration::from_secs(50);
+
+/// The most that run at a time, whatever is configured.
+const MOST_CONCURRENT: usize = 1024;
 
 const SALT_BYTES: usize = 16;
 
@@ -73,7 +77,7 @@ pub trait Hasher: Send + Sync + 'static {
     fn dummy(&self) -> &str;
 }
 
-/// Hashing on a bounded number of blocking threads.
+/// Hashing on a bounded number of threads, first come, first served.
 pub struct Passwords {
     hasher: Arc<dyn Hasher>,
     random: Arc<dyn Random>,
@@ -81,19 +85,22 @@ pub struct Passwords {
     places: Arc<Semaphore>,
     /// One for each that runs.
     turns: Arc<Semaphore>,
+    /// As many as there are turns.
+    threads: HashingThreads,
     remember: Duration,
     shortest: usize,
 }
 
 impl Passwords {
     pub fn new(settings: &PasswordSettings, hasher: Arc<dyn Hasher>, random: Arc<dyn Random>) -> Arc<Self> {
-        let concurrent = settings.concurrent.clamp(1, Semaphore::MAX_PERMITS / 2);
+        let concurrent = settings.concurrent.clamp(1, MOST_CONCURRENT);
         let waiting = settings.queue.min(Semaphore::MAX_PERMITS / 2);
         Arc::new(Self {
             hasher,
             random,
             places: Arc::new(Semaphore::new(concurrent + waiting)),
             turns: Arc::new(Semaphore::new(concurrent)),
+            threads: HashingThreads::new(concurrent),
             remember: settings.remember,
             shortest: settings.shortest,
         })
@@ -177,9 +184,9 @@ impl Passwords {
         self.verify_any(password, Vec::new(), 1).await.map(|_| ())
     }
 
-    /// Runs `task` on a blocking thread when its turn comes.
+    /// Runs `task` on a thread for hashing when its turn comes.
     ///
-    /// A caller that goes away while it waits gives up its place. Once running, the task holds its turn to the end even
+    /// A caller that goes away before a thread has begun gives up its place. Once running, the task holds its turn to the end even
     /// if the caller has gone: the thread and the memory are in use, and clients that hang up early must not get more
     /// of them than those that wait.
     async fn work<T: Send + 'static>(
@@ -190,11 +197,12 @@ impl Passwords {
         let turn = tokio::time::timeout(LONGEST_WAIT, self.turns.clone().acquire_owned()).await;
         let Ok(Ok(turn)) = turn else { return Err(HashError::Overloaded) };
         let hasher = self.hasher.clone();
-        let run = tokio::task::spawn_blocking(move || {
+        let answer = self.threads.run(move || {
             let _held = (place, turn);
             task(&*hasher)
-        });
-        run.await.unwrap_or_else(|stopped| Err(HashError::Failed(stopped.to_string())))
+        })?;
+        // What panicked, and where, is on standard error.
+        answer.await.unwrap_or_else(|_| Err(HashError::Failed("it panicked".to_owned())))
     }
 
     fn salt(&self) -> [u8; SALT_BYTES] {
@@ -251,6 +259,7 @@ mod tests {
                 let _ = gate.recv();
             }
             self.running.fetch_sub(1, Ordering::SeqCst);
+            assert_ne!(hash, "2:a hash that makes the function panic");
             let (_, right) = hash.split_once(':').ok_or_else(|| HashError::Unreadable("no colon".to_owned()))?;
             self.verified.lock().unwrap().push(hash.to_owned());
             Ok(right == password)
@@ -331,6 +340,16 @@ mod tests {
         assert_eq!(answer, Ok(Verification { matches: false, upgraded: None }));
         assert_eq!(hasher.verified.lock().unwrap().len(), 1);
         assert_eq!(passwords.hash(secret(&long)).await, Err(HashError::TooLong));
+    }
+
+    #[tokio::test]
+    async fn a_hash_that_makes_the_function_panic_fails_alone() {
+        let passwords = passwords(&Arc::default(), 1, 0);
+        for _ in 0..3 {
+            let failed = passwords.verify(secret("x"), "2:a hash that makes the function panic").await;
+            assert!(matches!(failed, Err(HashError::Failed(_))), "{failed:?}");
+        }
+        assert!(passwords.verify(secret("x"), "2:x").await.unwrap().matches);
     }
 
     #[tokio::test]

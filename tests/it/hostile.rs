@@ -368,6 +368,7 @@ fn two_hundred_sign_ins_at_once_all_succeed_within_the_memory_for_passwords() {
         }
         clients
     });
+    let start = Instant::now();
     let (meanwhile, signed_in) = speed_during(&bytes, || {
         runtime.block_on(async {
             let attempts: Vec<_> = clients
@@ -389,6 +390,11 @@ fn two_hundred_sign_ins_at_once_all_succeed_within_the_memory_for_passwords() {
     });
     is_over.store(true, Ordering::Relaxed);
     download.join().expect("the download goes on");
+    println!(
+        "{:.0} s: a download at {alone:.0} bytes a second went on at {meanwhile:.0}: {:.2}",
+        start.elapsed().as_secs_f64(),
+        meanwhile / alone
+    );
     let succeeded = signed_in.iter().filter(|(succeeded, _)| *succeeded).count();
     assert_eq!(succeeded, SIGN_INS);
     assert!(memory.most() <= MOST_WITH_PASSWORDS_KIB, "{} KiB above the baseline", memory.most());
