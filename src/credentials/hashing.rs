@@ -18,8 +18,7 @@ use super::password::HashError;
 /// How much nicer these threads are than the gateway: a third of the share of a thread that is as busy.
 ///
 /// Each step takes a fifth of the weight. At 0 a download kept 0.40 of its speed during two hundred sign-ins on two
-/// processors, at 5 it keeps 0.90. 10 leaves it no more, and lets the sign-ins take 42 s instead of 31: too near to what
-/// they are given.
+/// processors, at 5 it keeps 0.63 to 0.90. At 10 the sign-ins took 42 s instead of 31: too near to what they are given.
 const NICER_BY: i32 = 5;
 /// The nicest that Linux knows.
 const NICEST: i32 = 19;
