@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use crate::support::{Account, Gateway, NewAccount, Options, Outcome, Session, flags};
+use crate::support::{Account, Gateway, NewAccount, Options, Outcome, Session, eventually, flags};
 
 /// What no login may ever read.
 pub const SECRET: &[u8] = b"le secret d'un autre";
@@ -36,6 +37,17 @@ pub fn everything(root: &Path, except: &[PathBuf]) -> BTreeSet<(PathBuf, Vec<u8>
         }
     }
     found
+}
+
+/// The same of a storage folder, as soon as all that was published is recorded: until then its intents lie in staging.
+pub fn everything_recorded(storage: &Path, except: &[PathBuf]) -> BTreeSet<(PathBuf, Vec<u8>)> {
+    let staging = storage.join(".staging");
+    eventually(Duration::from_secs(30), "what was published is recorded", || {
+        let found = everything(storage, except);
+        // Below it are one folder for each account, and intents in them.
+        let waits = |path: &Path| path.strip_prefix(&staging).is_ok_and(|below| below.components().count() > 1);
+        (!found.iter().any(|(path, _)| waits(path))).then_some(found)
+    })
 }
 
 /// The ancestors and the roots of the folders of [`account`]: they are there, and stay as they are.
@@ -124,7 +136,7 @@ fn no_path_leads_out() {
     let theirs = other.on_disk(&gateway, "/paie/depot/paie.csv");
     let own = [account.on_disk(&gateway, "/paie/depot"), account.on_disk(&gateway, "/archive")];
     let storage = own[0].ancestors().nth(4).expect("the storage folder").to_path_buf();
-    let before = everything(&storage, &own);
+    let before = everything_recorded(&storage, &own);
 
     let mut paths = ways_out(&other, &theirs);
     paths.extend(ANCESTORS.map(str::to_owned));

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::confinement::{ANCESTORS, LINKS, SECRET, account, everything, plant_links, ways_out};
+use crate::confinement::{ANCESTORS, LINKS, SECRET, account, everything, everything_recorded, plant_links, ways_out};
 use crate::support::ftp::{Ftp, Mode};
 use crate::support::{FtpServer, Gateway, Options};
 
@@ -90,7 +90,7 @@ fn no_path_leads_out() {
     let theirs = other.on_disk(&gateway, "/paie/depot/paie.csv");
     let own = [account.on_disk(&gateway, "/paie/depot"), account.on_disk(&gateway, "/archive")];
     let storage = own[0].ancestors().nth(4).expect("the storage folder").to_path_buf();
-    let before = everything(&storage, &own);
+    let before = everything_recorded(&storage, &own);
 
     let mut session = FtpServer::of(&gateway).sign_in(Mode::Ftpes, &account);
     for folder in ["/", "/paie/depot"] {

@@ -163,7 +163,7 @@ async fn an_upload_that_was_cut_and_resumed_without_end_is_still_recorded_after_
     let upload = tree.open_write(&path("/in/a"), CONTINUE).await.unwrap();
     upload.write_at(1, b"y").unwrap();
     place.ledger.fails.store(true, Ordering::SeqCst);
-    assert_eq!(outcome(&upload.publish().await), "Ledger");
+    upload.publish().await.unwrap();
     assert_eq!(place.content("/in/a").as_deref(), Some("xy"));
     place.ledger.fails.store(false, Ordering::SeqCst);
     let recovery = place.restart().await;
