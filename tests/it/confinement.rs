@@ -39,6 +39,17 @@ pub fn everything(root: &Path, except: &[PathBuf]) -> BTreeSet<(PathBuf, Vec<u8>
     found
 }
 
+/// The same of a storage folder, as soon as all that was published is recorded: until then its intents lie in staging.
+pub fn everything_recorded(storage: &Path, except: &[PathBuf]) -> BTreeSet<(PathBuf, Vec<u8>)> {
+    let staging = storage.join(".staging");
+    eventually(Duration::from_secs(30), "what was published is recorded", || {
+        let found = everything(storage, except);
+        // Below it are one folder for each account, and intents in them.
+        let waits = |path: &Path| path.strip_prefix(&staging).is_ok_and(|below| below.components().count() > 1);
+        (!found.iter().any(|(path, _)| waits(path))).then_some(found)
+    })
+}
+
 /// The ancestors and the roots of the folders of [`account`]: they are there, and stay as they are.
 pub const ANCESTORS: [&str; 4] = ["/", "/paie", "/paie/", "."];
 

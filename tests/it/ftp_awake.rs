@@ -35,12 +35,14 @@ fn a_download_that_is_not_read_keeps_nothing_else_waiting() {
         for _ in 0..5 {
             session.expect("NOOP", 200);
         }
-        assert!(session.expect("STAT /depot", 213).text.contains("gros.bin"));
         assert!(sent < content.len(), "all was sent: the test needs a larger file");
         // It goes on where it was.
         assert!(!data.read_some(100_000).expect("some of it").is_empty());
+        // What needs more than a word waits in order, and ABOR does not wait behind it.
+        session.send("STAT /depot\r\n");
         session.expect("ABOR", 426);
         session.expect_reply(226);
+        assert!(session.expect_reply(213).text.contains("gros.bin"));
         assert!(data.read_all().is_err(), "it ends as a whole one does");
         assert!(session.expect("STAT", 211).text.contains("Nothing is transferred"));
         session.expect("ABOR", 226);

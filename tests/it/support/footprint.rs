@@ -43,7 +43,7 @@ impl Footprint {
             let Ok(target) = std::fs::read_link(entry.path()) else { continue };
             let target = target.display().to_string();
             footprint.descriptors += 1;
-            if target.starts_with(&storage) && !entry.path().is_dir() {
+            if target.starts_with(&storage) && !target.ends_with("/.lock") && !entry.path().is_dir() {
                 footprint.files += 1;
             }
             let inode = target.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']'));
