@@ -97,15 +97,6 @@ pub fn plant_links(own: &Path, theirs: &Path, outside: &Path) {
     plant(Path::new("appat"), "dedans");
 }
 
-/// As [`everything`], once what was uploaded is recorded: until then its intent lies in staging.
-pub fn everything_recorded(storage: &Path, except: &[PathBuf]) -> BTreeSet<(PathBuf, Vec<u8>)> {
-    let is_staged = |path: &Path| path.starts_with(storage.join(".staging")) && path.is_file();
-    eventually(Duration::from_secs(10), "all uploads are recorded", || {
-        let found = everything(storage, except);
-        found.iter().all(|(path, _)| !is_staged(path)).then_some(found)
-    })
-}
-
 /// Everything that could touch `path`, none of which may be done; what was done all the same.
 fn attack(session: &mut Session, path: &[u8]) -> Vec<String> {
     let mut done = Vec::new();
