@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::spares::Spares;
 
 /// Past this the reading of the connection pauses.
-const PAUSE_AT: usize = 8 * 1024 * 1024;
+const PAUSE_AT: usize = 4 * 1024 * 1024;
 /// Past this the connection ends, when nothing but the client can free bytes: twice what the deepest pipelines of real
 /// clients hold (`sftp -R 256`), and what one connection may make the gateway keep.
 const END_AT: usize = 16 * 1024 * 1024;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::budget::Budget;
 
 /// Past this a worker makes no long reply before the sender has taken some.
-const PAUSE_AT: usize = 512 * 1024;
+const PAUSE_AT: usize = 256 * 1024;
 /// Past this the channel ends: only short replies that nobody reads get here, tens of thousands of them.
 const END_AT: usize = 2 * 1024 * 1024;
 /// The largest piece that russh gets at a time, whatever packet size the client announced: up to 64 of them wait there.

@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 /// What is smaller, the allocator itself uses again.
 const LARGE: usize = 64 * 1024;
-/// How many are kept: what one hop to a blocking thread brings back, and as much again.
-const KEPT: usize = 16;
+/// How many are kept: a megabyte for a connection, which is what goes back and forth while its disk keeps up.
+const KEPT: usize = 4;
 
 /// The spare buffers of a connection.
 #[derive(Default)]
