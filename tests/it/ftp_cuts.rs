@@ -140,7 +140,9 @@ fn at_the_last_byte_when_all_connections_are_lost() {
         // As of a program that ended: the system closes what it had open.
         let kept = data.cut(Cut::End);
         session.cut(Cut::End);
-        assert_eq!(world.recorded(&name), "the connection was lost");
+        // Whichever end the gateway saw first.
+        let reason = world.recorded(&name);
+        assert!(reason == "the connection was lost" || reason.contains("without TLS close_notify"), "{reason}");
         drop(kept);
         world.assert_not_published(&name);
         let mut again = world.session(&server, mode);
