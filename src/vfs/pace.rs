@@ -6,8 +6,8 @@
 //!
 //! - the last [`PROVEN`] pieces of work of its kind were prompt, wherever they were done,
 //! - it is small, which its caller knows,
-//! - another runtime thread stays free: if all else fails, the disk holds up one of them, and every later piece of work
-//!   takes the hop.
+//! - another runtime thread stays free: if all else fails, the disk holds up one piece of work for each processor, with the
+//!   task that asked for it (and one that this task had just woken), and every later piece of work takes the hop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};

@@ -82,10 +82,23 @@ pub(super) async fn keep_recording(core: &Arc<Core>, end: CancellationToken) {
     end.run_until_cancelled(recording).await;
 }
 
-/// Records what is in place and not recorded.
+/// Records what is in place and not recorded. Once begun it goes to its end, also when the caller goes away: else what the
+/// ledger has taken would be handed in again, and told again.
 pub(super) async fn record_pending(core: &Arc<Core>) -> Recorded {
     // Two at a time would hand the same publications in twice.
-    let _turn = core.recording.lock().await;
+    let turn = Arc::clone(&core.recording).lock_owned().await;
+    let core = Arc::clone(core);
+    let recording = tokio::spawn(async move {
+        let _turn = turn;
+        record_in_turn(&core).await
+    });
+    match recording.await {
+        Ok(recorded) => recorded,
+        Err(error) => Recorded { failure: Some(VfsError::Storage(io::Error::other(error))), failed: 1, done: 0 },
+    }
+}
+
+async fn record_in_turn(core: &Arc<Core>) -> Recorded {
     let mut all = Recorded::default();
     let pending = core.uploads.pending();
     for together in pending.chunks(TOGETHER) {

@@ -38,7 +38,7 @@ pub(super) struct Core {
     pub(super) published: Notify,
     pub(super) pace: Arc<Pace>,
     /// Held by whoever records.
-    pub(super) recording: tokio::sync::Mutex<()>,
+    pub(super) recording: Arc<tokio::sync::Mutex<()>>,
     pub(super) departures: Departures,
 }
 
@@ -97,7 +97,7 @@ impl Storage {
             departures: Departures::default(),
             published: Notify::new(),
             pace: Arc::default(),
-            recording: tokio::sync::Mutex::default(),
+            recording: Arc::default(),
         };
         Ok(Arc::new(Self { core: Arc::new(core) }))
     }
