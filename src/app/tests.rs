@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::{App, RunningApp};
 use crate::access::{Connection, Outcome, Proof};
 use crate::config::Config;
-use crate::domain::{AccountState, AuthenticationRule, ConnectionType, ReadySet, Secret};
+use crate::domain::{AccountState, AuthenticationRule, ConnectionType, FolderRules, ReadySet, Secret};
 use crate::management::{CreatedAccount, NewAccount, NewFolder, NewInstance, NewToken, Operator};
 use crate::store::{PageRequest, SignInFilter, Store};
 
@@ -28,8 +28,12 @@ async fn account(app: &RunningApp) -> CreatedAccount {
     let operator = Operator::named("tests");
     let instance = NewInstance { key: "acme".parse().unwrap(), name: "ACME".parse().unwrap() };
     let instance = app.management().create_instance(&operator, instance).await.unwrap();
-    let folder =
-        NewFolder { name: "In".parse().unwrap(), path: "/in".parse().unwrap(), rights: ReadySet::ReadWrite.rights() };
+    let folder = NewFolder {
+        name: "In".parse().unwrap(),
+        path: "/in".parse().unwrap(),
+        rights: ReadySet::ReadWrite.rights(),
+        rules: FolderRules::default(),
+    };
     let new = NewAccount {
         name: "Paie".parse().unwrap(),
         preset: "lucca".parse().unwrap(),

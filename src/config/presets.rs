@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::reader::{Parsed, Reader, Section};
 use crate::domain::preset::{CredentialMethod, Labels, Ports, PresetFolder};
-use crate::domain::{Preset, PresetName};
+use crate::domain::{FolderRules, Preset, PresetName};
 
 /// The presets that come with the program.
 const BUILT_IN: [(&str, &str); 3] = [
@@ -211,7 +211,15 @@ impl Section for PresetFolder {
             example: "\"pick-up\"",
             about: "What the login may do there. The rights: list, read, write, overwrite, delete, rename, make_folder.",
         });
-        Some(Self { name: name?, path: path?, rights: rights? })
+        let publish_on_rename = reader.parsed(&Parsed {
+            key: "publish_on_rename",
+            kind: "true or false",
+            default: Some("false"),
+            example: "true",
+            about: "What the login uploads there stays its own until it renames it.",
+        });
+        let rules = FolderRules { publish_on_rename: publish_on_rename? };
+        Some(Self { name: name?, path: path?, rights: rights?, rules })
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::transfer::{UnknownWord, words};
+use super::transfer::words;
 
 words! {
     /// What becomes of an upload whose data stream ends without TLS's `close_notify`, which alone tells a finished client

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::connection_type::{ConnectionType, ConnectionTypes};
+use super::folder_rules::FolderRules;
 use super::ftp_rules::{CloseNotify, FtpRules, TlsResumption};
 use super::instance::InstanceKey;
 use super::login_name::{InvalidLoginName, LoginName};
@@ -109,6 +110,8 @@ pub struct PresetFolder {
     pub name: FolderName,
     pub path: VirtualPath,
     pub rights: Rights,
+    #[serde(default)]
+    pub rules: FolderRules,
 }
 
 /// The parameters of a hosting server.

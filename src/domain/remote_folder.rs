@@ -1,5 +1,6 @@
 //! A remote folder (*dossier distant*): a name and a path; files land in the last folder of the path.
 
+use super::folder_rules::FolderRules;
 use super::ids::{AccountId, FolderId};
 use super::rights::Rights;
 use super::virtual_path::VirtualPath;
@@ -87,6 +88,7 @@ pub struct RemoteFolder {
     /// Unique among the account's folders. May lie inside another's: the deepest one decides the rights.
     pub path: VirtualPath,
     pub rights: Rights,
+    pub rules: FolderRules,
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ mod tests {
         let sign_ins = reader.sign_ins().of_account(account, &SignInFilter::default(), &page).await.unwrap().items;
         assert_eq!(sign_ins.iter().map(|row| row.last_at).collect::<Vec<_>>(), [now.minus(DAY)]);
         let events = reader.events().list(None, &page).await.unwrap().items;
-        assert_eq!(events.iter().map(|row| row.at).collect::<Vec<_>>(), [now.minus(DAY)]);
+        assert_eq!(events.iter().map(|placed| placed.event.at).collect::<Vec<_>>(), [now.minus(DAY)]);
         drop(reader);
         assert_eq!(forget_old(store, &settings, now).await.unwrap(), 0);
     }

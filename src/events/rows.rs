@@ -1,11 +1,8 @@
 //! Publications and notes as the rows that are kept.
 
-use crate::domain::{ConnectionType, SessionId, TransferDirection, TransferResult};
+use crate::domain::{ConnectionType, EventKind, SessionId, TransferDirection, TransferResult};
 use crate::store::{EventRow, TransferRow};
 use crate::vfs::{Actor, Publication, TransferNote, TransferOutcome};
-
-/// The kind of a publication's event.
-const FILE_UPLOADED: &str = "file.uploaded";
 
 /// The transfer and the event of a publication.
 pub(super) fn of_publication(publication: Publication) -> (TransferRow, EventRow) {
@@ -21,7 +18,7 @@ pub(super) fn of_publication(publication: Publication) -> (TransferRow, EventRow
     });
     let event = EventRow {
         id: publication.event,
-        kind: FILE_UPLOADED.to_owned(),
+        kind: EventKind::FileUploaded,
         instance: publication.instance,
         account: Some(publication.account),
         folder: Some(publication.folder),

@@ -1,7 +1,9 @@
 //! Remote folders of an account: where its files are exchanged, and what its login may do there.
 
 use crate::domain::preset::PresetFolder;
-use crate::domain::{Account, AccountId, FolderId, FolderName, RemoteFolder, Rights, VirtualPath};
+use crate::domain::{
+    Account, AccountId, FolderId, FolderName, FolderRules, FolderRulesChange, RemoteFolder, Rights, VirtualPath,
+};
 use crate::sessions::EndReason;
 use crate::vfs::{Departure, TreeOwner, VfsError};
 
@@ -19,6 +21,7 @@ pub struct NewFolder {
     pub name: FolderName,
     pub path: VirtualPath,
     pub rights: Rights,
+    pub rules: FolderRules,
 }
 
 /// What to change of a folder; `None` stays as it is.
@@ -28,12 +31,13 @@ pub struct FolderChanges {
     /// The files move along.
     pub path: Option<VirtualPath>,
     pub rights: Option<Rights>,
+    pub rules: FolderRulesChange,
 }
 
 impl From<PresetFolder> for NewFolder {
     fn from(folder: PresetFolder) -> Self {
-        let PresetFolder { name, path, rights } = folder;
-        Self { name, path, rights }
+        let PresetFolder { name, path, rights, rules } = folder;
+        Self { name, path, rights, rules }
     }
 }
 
@@ -85,7 +89,8 @@ impl Management {
         Ok(folder)
     }
 
-    /// Renames a folder, moves it with its files, or changes what the login may do in it.
+    /// Renames a folder, moves it with its files, or changes what the login may do in it or what happens to
+    /// its files.
     pub async fn change_folder(
         &self,
         operator: &Operator,
@@ -101,6 +106,7 @@ impl Management {
             name: changes.name.unwrap_or_else(|| before.name.clone()),
             path: changes.path.unwrap_or_else(|| before.path.clone()),
             rights: changes.rights.unwrap_or(before.rights),
+            rules: before.rules.changed(&changes.rules),
             ..before.clone()
         };
         let moves = after.path != before.path;
@@ -122,7 +128,7 @@ impl Management {
             }
             return Err(error.into());
         }
-        if moves || after.rights != before.rights {
+        if moves || after.rights != before.rights || after.rules != before.rules {
             self.end_sessions_of_changed_tree(account.id);
         }
         if let Some(departure) = departure {
@@ -161,8 +167,8 @@ impl Management {
     }
 
     pub(super) fn draft_folder(&self, account: AccountId, new: NewFolder) -> RemoteFolder {
-        let NewFolder { name, path, rights } = new;
-        RemoteFolder { id: FolderId::new(self.clock.now(), &*self.random), account, name, path, rights }
+        let NewFolder { name, path, rights, rules } = new;
+        RemoteFolder { id: FolderId::new(self.clock.now(), &*self.random), account, name, path, rights, rules }
     }
 
     async fn prepare_folders(&self, account: &Account, folders: Vec<RemoteFolder>) -> Result<(), ManagementError> {

@@ -1,8 +1,8 @@
 //! What operators' changes do to those who are connected.
 
 use crate::domain::{
-    AccountId, AccountName, AccountState, AuthenticationRule, CloseNotify, ConnectionType, InstanceId, InstanceKey,
-    InstanceName, LoginName, PresetName, Rights, Secret, TlsResumption,
+    AccountId, AccountName, AccountState, AuthenticationRule, CloseNotify, ConnectionType, FolderRules, InstanceId,
+    InstanceKey, InstanceName, LoginName, PresetName, Rights, Secret, TlsResumption,
 };
 use crate::sessions::{EndReason, Session};
 
@@ -184,6 +184,7 @@ async fn a_delivery_to_a_folder_that_is_removed_meanwhile_is_refused() {
         name: "Inside".parse().unwrap(),
         path: created.folders[0].path.resolve("inside").unwrap(),
         rights: Rights::all(),
+        rules: FolderRules::default(),
     };
     bench.management.add_folder(&operator(), account, inner).await.unwrap();
     let mut late = bench.management.begin_file(&operator(), account, outer, "paie.csv", false).await.unwrap();

@@ -35,6 +35,9 @@ pub(super) enum Turn {
     /// get wrong, and two batches that touch the same rows in different orders would wait for each other for ever. So
     /// would a batch and the removal of the credentials whose use it records. Taken after [`Self::Deciding`], if both are.
     SignIns = 2,
+    /// Recording events: one at a time, up to the end of its transaction, so that a reader who has seen a position will
+    /// never find a lower one that was not there. Taken after the others.
+    Telling = 3,
 }
 
 /// One connection, for reading or for a transaction.
@@ -42,6 +45,8 @@ pub(super) struct Connection {
     link: Link,
     engine: Engine,
     turns: Vec<Turn>,
+    /// Whether its turn to record events was taken, on any engine.
+    told: bool,
     /// A statement failed, or nobody waited for its end.
     spoiled: bool,
 }
@@ -53,11 +58,11 @@ enum Link {
 
 impl Connection {
     pub(super) fn reader(engine: Engine, connection: PoolConnection<Any>) -> Self {
-        Self { link: Link::Reader(connection), engine, turns: Vec::new(), spoiled: false }
+        Self { link: Link::Reader(connection), engine, turns: Vec::new(), told: false, spoiled: false }
     }
 
     pub(super) fn unit(engine: Engine, transaction: Transaction<'static, Any>) -> Self {
-        Self { link: Link::Unit(transaction), engine, turns: Vec::new(), spoiled: false }
+        Self { link: Link::Unit(transaction), engine, turns: Vec::new(), told: false, spoiled: false }
     }
 
     /// Runs a statement that may break a rule; when it does, the unit goes on as if it had not been tried.
@@ -86,6 +91,7 @@ impl Connection {
     ///
     /// SQLite lets one writer in at a time: there every unit has every turn.
     pub(super) async fn take_turn(&mut self, turn: Turn) -> Result<(), sqlx::Error> {
+        self.told |= turn == Turn::Telling;
         let is_unit = matches!(self.link, Link::Unit(_));
         if !is_unit || self.turns.contains(&turn) {
             return Ok(());
@@ -95,6 +101,11 @@ impl Connection {
         self.spoiled = before;
         self.turns.push(turn);
         Ok(())
+    }
+
+    /// Whether events were recorded.
+    pub(super) fn tells(&self) -> bool {
+        self.told
     }
 
     /// Commits the transaction, unless something in it failed: PostgreSQL would answer a commit with a quiet rollback.

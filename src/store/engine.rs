@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{Migrate as _, Migrator};
 use sqlx::{AnyConnection, AnyPool, Connection as _};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::connection::{Connection, Turn, bounded};
@@ -42,6 +43,8 @@ pub struct Store {
     readers: AnyPool,
     /// Its queue is the writers' queue: fair, and bounded in time by [`QUEUE_TIMEOUT`].
     writers: AnyPool,
+    /// Told of every commit that holds events.
+    events: watch::Sender<u64>,
     /// Counts the transactions that were committed, for tests of what is grouped into one.
     #[cfg(test)]
     commits: std::sync::Arc<std::sync::atomic::AtomicU64>,
@@ -58,6 +61,7 @@ pub struct Reader {
 /// may run beside others, where the engine can do that.
 pub struct Unit {
     connection: Connection,
+    events: watch::Sender<u64>,
     #[cfg(test)]
     commits: std::sync::Arc<std::sync::atomic::AtomicU64>,
 }
@@ -136,6 +140,7 @@ impl Store {
             engine,
             readers,
             writers,
+            events: watch::Sender::new(0),
             #[cfg(test)]
             commits: std::sync::Arc::default(),
         })
@@ -180,6 +185,7 @@ impl Store {
         let transaction = bounded(self.writers.begin_with(self.engine.begin())).await?;
         Ok(Unit {
             connection: Connection::unit(self.engine, transaction),
+            events: self.events.clone(),
             #[cfg(test)]
             commits: std::sync::Arc::clone(&self.commits),
         })
@@ -191,6 +197,12 @@ impl Store {
         let mut unit = self.write().await?;
         unit.connection.take_turn(Turn::Deciding).await?;
         Ok(unit)
+    }
+
+    /// Changes whenever this program has committed events. Those of another program on the same database do not show:
+    /// whoever waits for events looks for them from time to time as well.
+    pub fn events_committed(&self) -> watch::Receiver<u64> {
+        self.events.subscribe()
     }
 
     /// Waits for what is under way, within reason, then closes; whoever still asks gets [`StoreError::Unavailable`].
@@ -215,7 +227,11 @@ impl Unit {
     /// Durable when this returns (SQLite: WAL with `synchronous = FULL`; PostgreSQL: `synchronous_commit = on`). When a
     /// statement failed in a way that the unit could not go on from, all of it is undone, and this is an error.
     pub async fn commit(self) -> Result<(), StoreError> {
+        let tells = self.connection.tells();
         self.connection.commit().await?;
+        if tells {
+            self.events.send_modify(|commits| *commits = commits.wrapping_add(1));
+        }
         #[cfg(test)]
         self.commits.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         Ok(())

@@ -1,16 +1,19 @@
 //! The outbox: what happened, for other programs to be told.
+//!
+//! Events have positions: each that is recorded has a higher one than all that were committed before it, on every engine,
+//! so that whoever reads up to one and later asks for what is behind it misses none.
 
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
-use super::connection::Connection;
+use super::connection::{Connection, Turn};
 use super::record::{ROWS_OF_A_STATEMENT, Record, placeholders};
 use super::{Page, PageRequest, StoreError};
-use crate::domain::{AccountId, EventId, FolderId, InstanceId, Timestamp};
+use crate::domain::{AccountId, EventId, EventKind, FolderId, InstanceId, Timestamp};
 
 macro_rules! select {
     ($rest:literal) => {
-        concat!("SELECT id, kind, instance, account, folder, occurred_at, data FROM events ", $rest)
+        concat!("SELECT position, id, kind, instance, account, folder, occurred_at, data FROM events ", $rest)
     };
 }
 
@@ -18,14 +21,21 @@ macro_rules! select {
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventRow {
     pub id: EventId,
-    /// `file.uploaded`, …
-    pub kind: String,
+    pub kind: EventKind,
     pub instance: InstanceId,
     pub account: Option<AccountId>,
     pub folder: Option<FolderId>,
     pub at: Timestamp,
     /// What happened in detail, as its receivers will read it.
     pub data: serde_json::Value,
+}
+
+/// An event at its place among all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlacedEvent {
+    /// 1 and more; some are never used.
+    pub position: i64,
+    pub event: EventRow,
 }
 
 /// The events.
@@ -39,8 +49,13 @@ impl Events<'_> {
         self.record_all(&[event]).await
     }
 
-    /// Several in few statements; see [`Self::record`].
+    /// Several in few statements; see [`Self::record`]. They get their positions in the order given. To be the last thing
+    /// that a unit does: on PostgreSQL others that record events wait for its end from here on.
     pub async fn record_all(&mut self, events: &[&EventRow]) -> Result<(), StoreError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.connection.take_turn(Turn::Telling).await?;
         for events in events.chunks(ROWS_OF_A_STATEMENT) {
             let statement = format!(
                 "INSERT INTO events (id, kind, instance, account, folder, occurred_at, data) VALUES {} \
@@ -63,23 +78,31 @@ impl Events<'_> {
         Ok(())
     }
 
-    /// Of one instance or of all, ordered by id.
+    /// Of one instance or of all, by position.
     pub async fn list(
         &mut self,
         instance: Option<InstanceId>,
         page: &PageRequest,
-    ) -> Result<Page<EventRow>, StoreError> {
-        let after = page.position::<EventId>()?.map(|id| id.to_string()).unwrap_or_default();
+    ) -> Result<Page<PlacedEvent>, StoreError> {
+        let after: i64 = page.position()?.unwrap_or_default();
         let query = match instance {
-            Some(instance) => sqlx::query(select!("WHERE id > $1 AND instance = $3 ORDER BY id LIMIT $2"))
+            Some(instance) => sqlx::query(select!("WHERE position > $1 AND instance = $3 ORDER BY position LIMIT $2"))
                 .bind(after)
                 .bind(page.rows())
                 .bind(instance.to_string()),
-            None => sqlx::query(select!("WHERE id > $1 ORDER BY id LIMIT $2")).bind(after).bind(page.rows()),
+            None => {
+                sqlx::query(select!("WHERE position > $1 ORDER BY position LIMIT $2")).bind(after).bind(page.rows())
+            }
         };
         let rows = query.fetch_all(&mut *self.connection).await?;
         let events = rows.iter().map(event).collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::of(events, page, |event| event.id.to_string()))
+        Ok(Page::of(events, page, |placed| placed.position.to_string()))
+    }
+
+    /// The position of the last event, of which others may follow at any time; 0 when there was never one.
+    pub async fn last_position(&mut self) -> Result<i64, StoreError> {
+        let row = sqlx::query("SELECT COALESCE(MAX(position), 0) FROM events").fetch_one(&mut *self.connection).await?;
+        Ok(sqlx::Row::try_get(&row, 0)?)
     }
 
     /// Removes those that occurred before; at most `most` at a time; says how many.
@@ -96,15 +119,16 @@ impl Events<'_> {
     }
 }
 
-fn event(row: &AnyRow) -> Result<EventRow, StoreError> {
+fn event(row: &AnyRow) -> Result<PlacedEvent, StoreError> {
     let record = Record::new("events", row, "id");
-    Ok(EventRow {
+    let event = EventRow {
         id: record.parsed("id")?,
-        kind: record.text("kind")?,
+        kind: record.parsed("kind")?,
         instance: record.parsed("instance")?,
         account: record.optional("account")?,
         folder: record.optional("folder")?,
         at: record.time("occurred_at")?,
         data: record.json("data")?,
-    })
+    };
+    Ok(PlacedEvent { position: record.count("position")?, event })
 }

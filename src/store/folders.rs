@@ -9,7 +9,7 @@ use crate::domain::{AccountId, FolderId, RemoteFolder};
 
 macro_rules! select {
     ($rest:literal) => {
-        concat!("SELECT id, account, name, path, rights FROM remote_folders ", $rest)
+        concat!("SELECT id, account, name, path, rights, rules FROM remote_folders ", $rest)
     };
 }
 
@@ -22,24 +22,28 @@ impl Folders<'_> {
     /// Conflicts: [`FolderPath`](super::Conflict::FolderPath), [`FolderName`](super::Conflict::FolderName),
     /// [`Parent`](super::Conflict::Parent).
     pub async fn insert(&mut self, folder: &RemoteFolder) -> Result<(), StoreError> {
-        let statement =
-            sqlx::query("INSERT INTO remote_folders (id, account, name, path, rights) VALUES ($1, $2, $3, $4, $5)")
-                .bind(folder.id.to_string())
-                .bind(folder.account.to_string())
-                .bind(folder.name.as_str())
-                .bind(folder.path.as_str())
-                .bind(folder.rights.to_string());
+        let statement = sqlx::query(
+            "INSERT INTO remote_folders (id, account, name, path, rights, rules) VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(folder.id.to_string())
+        .bind(folder.account.to_string())
+        .bind(folder.name.as_str())
+        .bind(folder.path.as_str())
+        .bind(folder.rights.to_string())
+        .bind(rules_text(folder));
         self.connection.attempt(statement).await?;
         Ok(())
     }
 
-    /// Writes name, path and rights. False: it was not there. Conflicts as [`Folders::insert`].
+    /// Writes name, path, rights and rules. False: it was not there. Conflicts as [`Folders::insert`].
     pub async fn update(&mut self, folder: &RemoteFolder) -> Result<bool, StoreError> {
-        let statement = sqlx::query("UPDATE remote_folders SET name = $2, path = $3, rights = $4 WHERE id = $1")
-            .bind(folder.id.to_string())
-            .bind(folder.name.as_str())
-            .bind(folder.path.as_str())
-            .bind(folder.rights.to_string());
+        let statement =
+            sqlx::query("UPDATE remote_folders SET name = $2, path = $3, rights = $4, rules = $5 WHERE id = $1")
+                .bind(folder.id.to_string())
+                .bind(folder.name.as_str())
+                .bind(folder.path.as_str())
+                .bind(folder.rights.to_string())
+                .bind(rules_text(folder));
         let updated = self.connection.attempt(statement).await?;
         Ok(updated.rows_affected() > 0)
     }
@@ -74,5 +78,10 @@ fn folder(row: &AnyRow) -> Result<RemoteFolder, StoreError> {
         name: record.parsed("name")?,
         path: record.parsed("path")?,
         rights: record.parsed("rights")?,
+        rules: record.json("rules")?,
     })
+}
+
+fn rules_text(folder: &RemoteFolder) -> String {
+    serde_json::to_value(&folder.rules).unwrap_or_default().to_string()
 }

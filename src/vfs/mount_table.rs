@@ -68,7 +68,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{AccountId, FolderName, OsRandom, ReadySet, Timestamp};
+    use crate::domain::{AccountId, FolderName, FolderRules, OsRandom, ReadySet, Timestamp};
 
     fn path(text: &str) -> VirtualPath {
         VirtualPath::parse(text).unwrap()
@@ -82,6 +82,7 @@ mod tests {
             name: FolderName::parse("x").unwrap(),
             path: path(text),
             rights: ReadySet::ReadWrite.rights(),
+            rules: FolderRules::default(),
         };
         MountTable::new(&paths.iter().map(folder).collect::<Vec<_>>())
     }

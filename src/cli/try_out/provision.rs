@@ -7,8 +7,8 @@ use super::secrets::Secrets;
 use crate::cli::CommandError;
 use crate::domain::preset::CredentialMethod;
 use crate::domain::{
-    Account, AccountName, AccountState, AuthenticationRule, ConnectionTypes, FolderName, InstanceId, InstanceKey,
-    InstanceName, LoginName, Preset, PresetName, PublicKey, RemoteFolder, Rights, Secret, VirtualPath,
+    Account, AccountName, AccountState, AuthenticationRule, ConnectionTypes, FolderName, FolderRules, InstanceId,
+    InstanceKey, InstanceName, LoginName, Preset, PresetName, PublicKey, RemoteFolder, Rights, Secret, VirtualPath,
 };
 use crate::management::{Management, ManagementError, NewAccount, NewFolder, NewInstance, Operator};
 
@@ -145,7 +145,7 @@ async fn create(
         WantedPassword::Given(password) => (Some(password), false),
     };
     let takes_key = !wanted.public_keys.is_empty();
-    let folder = |(name, path)| NewFolder { name, path, rights: Rights::all() };
+    let folder = |(name, path)| NewFolder { name, path, rights: Rights::all(), rules: FolderRules::default() };
     let new = NewAccount {
         name: wanted.name,
         preset: wanted.preset.clone(),

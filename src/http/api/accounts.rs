@@ -226,10 +226,10 @@ impl AccountToCreate {
         let allowed_addresses = fields.each("allowed_addresses", &self.allowed_addresses, str::parse::<AddressRange>);
         let close_notify = fields.optional("close_notify", self.close_notify.as_deref(), str::parse);
         let tls_resumption = fields.optional("tls_resumption", self.tls_resumption.as_deref(), str::parse);
-        let folders: Option<Vec<_>> = self.folders.as_ref().map(|folders| {
+        let folders: Option<Vec<_>> = self.folders.map(|folders| {
             let read =
-                |(index, folder): (usize, &FolderToCreate)| folder.read(&format!("folders[{index}]."), &mut fields);
-            folders.iter().enumerate().map(read).collect()
+                |(index, folder): (usize, FolderToCreate)| folder.read(&format!("folders[{index}]."), &mut fields);
+            folders.into_iter().enumerate().map(read).collect()
         });
         // With one unreadable the others' places would shift: the rules about folders then wait for the next try.
         let folders = folders.and_then(|folders| folders.into_iter().collect::<Option<Vec<_>>>());

@@ -7,7 +7,7 @@ use axum::http::header::LOCATION;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::{AccountId, FolderId, FolderName, ReadySet, RemoteFolder, Right, Rights, VirtualPath};
+use crate::domain::{AccountId, FolderId, FolderName, FolderRules, ReadySet, RemoteFolder, Right, Rights, VirtualPath};
 use crate::http::authentication::Acting;
 use crate::http::body::{JsonBody, PathOf};
 use crate::http::fields::{Change, Fields, change as change_of};
@@ -15,6 +15,7 @@ use crate::http::problem::Problem;
 use crate::management::{FolderChanges, NewFolder};
 
 use super::Api;
+use super::folder_rules::{FolderRulesInput, FolderRulesView};
 
 /// A remote folder of an account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,6 +31,7 @@ pub struct FolderView {
     /// The ready set with exactly these rights, when there is one: `read-write`, `pick-up`, `drop-box`.
     #[schema(required)]
     ready_set: Option<&'static str>,
+    rules: FolderRulesView,
 }
 
 /// The folders of an account, by path.
@@ -49,6 +51,8 @@ pub struct FolderToCreate {
     path: Option<String>,
     #[schema(value_type = RightsInput, required, nullable = false)]
     rights: Option<RightsInput>,
+    #[serde(default)]
+    rules: FolderRulesInput,
 }
 
 /// What to change of a folder.
@@ -65,6 +69,8 @@ pub struct FolderChange {
     #[serde(default, deserialize_with = "change_of")]
     #[schema(value_type = RightsInput, required = false, nullable = false)]
     rights: Change<RightsInput>,
+    #[serde(default)]
+    rules: FolderRulesInput,
 }
 
 /// Rights: a ready set's name (`read-write`, `pick-up`, `drop-box`), or a list of rights.
@@ -81,7 +87,7 @@ pub enum RightsInput {
 
 impl FolderToCreate {
     /// `at` is where it is in the request: empty, or `folders[2].`.
-    pub fn read(&self, at: &str, fields: &mut Fields) -> Option<NewFolder> {
+    pub fn read(self, at: &str, fields: &mut Fields) -> Option<NewFolder> {
         let name = fields.required(&format!("{at}name"), self.name.as_deref(), FolderName::parse);
         let path = fields.required(&format!("{at}path"), self.path.as_deref(), VirtualPath::parse);
         let rights = match &self.rights {
@@ -91,7 +97,8 @@ impl FolderToCreate {
                 None
             }
         };
-        Some(NewFolder { name: name?, path: path?, rights: rights? })
+        let rules = FolderRules::default().changed(&self.rules.read(&format!("{at}rules."), fields));
+        Some(NewFolder { name: name?, path: path?, rights: rights?, rules })
     }
 }
 
@@ -109,13 +116,14 @@ impl RightsInput {
 
 impl From<RemoteFolder> for FolderView {
     fn from(folder: RemoteFolder) -> Self {
-        let RemoteFolder { id, account: _, name, path, rights } = folder;
+        let RemoteFolder { id, account: _, name, path, rights, rules } = folder;
         Self {
             id: id.to_string(),
             name: name.to_string(),
             path: path.to_string(),
             rights: rights.iter().map(Right::as_str).collect(),
             ready_set: rights.ready_set().map(ReadySet::as_str),
+            rules: rules.into(),
         }
     }
 }
@@ -161,8 +169,8 @@ pub async fn read(
     Ok(Json(management.find_folder(&operator, account, folder).await?.into()))
 }
 
-/// Renames a folder, moves it with its files, or changes its rights. After a move or other rights the account's
-/// sessions end.
+/// Renames a folder, moves it with its files, or changes its rights or rules. After anything but a new name the
+/// account's sessions end.
 #[utoipa::path(patch, path = "/v1/accounts/{account}/folders/{folder}", operation_id = "change_folder", tag = "folders",
     params(("account" = String, Path), ("folder" = String, Path)), request_body = FolderChange,
     responses((status = 200, body = FolderView), Problem))]
@@ -180,6 +188,7 @@ pub async fn change(
         name: fields.optional("name", name.as_deref(), FolderName::parse),
         path: fields.optional("path", path.as_deref(), VirtualPath::parse),
         rights: rights.and_then(|rights| rights.read("rights", &mut fields)),
+        rules: body.rules.read("rules.", &mut fields),
     };
     fields.finish()?;
     Ok(Json(management.change_folder(&operator, account, folder, changes).await?.into()))

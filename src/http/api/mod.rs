@@ -5,6 +5,7 @@ mod accounts;
 mod blocks;
 mod credentials;
 mod files;
+mod folder_rules;
 mod folders;
 mod history;
 mod instances;

@@ -12,6 +12,7 @@ use crate::http::body::PathOf;
 use crate::http::problem::Problem;
 
 use super::Api;
+use super::folder_rules::FolderRulesView;
 
 /// The parameters of a hosting server.
 #[derive(Debug, Serialize, ToSchema)]
@@ -64,6 +65,7 @@ pub struct PresetFolderView {
     name: String,
     path: String,
     rights: Vec<&'static str>,
+    rules: FolderRulesView,
 }
 
 /// All presets.
@@ -100,9 +102,9 @@ impl From<(PresetName, Preset)> for PresetView {
 
 impl From<PresetFolder> for PresetFolderView {
     fn from(folder: PresetFolder) -> Self {
-        let PresetFolder { name, path, rights } = folder;
+        let PresetFolder { name, path, rights, rules } = folder;
         let rights = rights.iter().map(Right::as_str).collect();
-        Self { name: name.to_string(), path: path.to_string(), rights }
+        Self { name: name.to_string(), path: path.to_string(), rights, rules: rules.into() }
     }
 }
 

@@ -92,7 +92,9 @@ async fn presets_say_what_they_bring() {
     let epaye = client.get("/v1/presets/epaye").await.expect(200).json();
     assert_eq!(epaye["connection_types"], json!(["sftp", "ftps"]));
     assert_eq!(epaye["login_prefix"], "epaye-");
-    assert_eq!(epaye["folders"][1], json!({"name": "Export", "path": "/export", "rights": ["write"]}));
+    let export = &epaye["folders"][1];
+    assert_eq!((&export["name"], &export["path"]), (&json!("Export"), &json!("/export")));
+    assert_eq!((&export["rights"], &export["rules"]["publish_on_rename"]), (&json!(["write"]), &json!(false)));
     assert_eq!((&epaye["close_notify"], &epaye["tls_resumption"]), (&json!("strict"), &json!("offered")));
     client.get("/v1/presets/none").await.expect(404);
     client.get("/v1/presets/UPPER").await.expect(404);
@@ -231,7 +233,11 @@ async fn folders_are_added_changed_and_removed() {
     let expected = [("name", "malformed"), ("path", "malformed"), ("rights[1]", "malformed")];
     assert_eq!(answer.fields(), expected.map(|(field, code)| (field.to_owned(), code.to_owned())));
 
-    let changed = client.patch(&path, json!({"name": "NDF", "rights": ["list", "read"]})).await.expect(200).json();
+    let changed = client
+        .patch(&path, json!({"name": "NDF", "rights": ["list", "read"], "rules": {"publish_on_rename": true}}))
+        .await
+        .expect(200)
+        .json();
     assert_eq!(
         (&changed["name"], &changed["rights"], &changed["path"]),
         (&json!("NDF"), &json!(["list", "read"]), &json!("/import/ndf"))

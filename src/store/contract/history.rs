@@ -1,8 +1,10 @@
 //! Transfers, events, sign-in attempts and blocks: what the network fills.
 
 use super::*;
-use crate::domain::{ConnectionType, EventId, SessionId, TransferDirection, TransferId, TransferResult};
-use crate::store::{Block, EventRow, PageRequest, SignInAttempt, SignInFilter, TransferFilter, TransferRow};
+use crate::domain::{ConnectionType, EventId, EventKind, SessionId, TransferDirection, TransferId, TransferResult};
+use crate::store::{
+    Block, Cursor, EventRow, Events, PageRequest, SignInAttempt, SignInFilter, TransferFilter, TransferRow,
+};
 
 on_every_engine! {
     many_transfers_and_events_are_recorded_in_few_statements;
@@ -10,7 +12,8 @@ on_every_engine! {
     transfers_are_listed_newest_first_and_outlive_their_account;
     old_transfers_are_forgotten_in_steps;
     an_event_is_recorded_once_and_read_back;
-    events_are_listed_in_their_order;
+    events_are_listed_in_the_order_in_which_they_were_recorded;
+    a_reader_of_events_misses_none;
     alike_sign_ins_are_merged_within_a_day;
     sign_ins_are_capped_for_an_account_and_the_oldest_go;
     unknown_logins_share_one_cap;
@@ -54,7 +57,7 @@ async fn many_transfers_and_events_are_recorded_in_few_statements(store: &Store)
         .collect();
     let event = |number| EventRow {
         id: EventId::new(later(number), &OsRandom),
-        kind: String::from("file.uploaded"),
+        kind: EventKind::FileUploaded,
         instance: instance.id,
         account: (number % 2 == 0).then_some(account.id),
         folder: None,
@@ -71,7 +74,7 @@ async fn many_transfers_and_events_are_recorded_in_few_statements(store: &Store)
     let mut read = unit.transfers().of_account(account.id, &TransferFilter::default(), &page).await.unwrap().items;
     read.reverse();
     assert_eq!(read, transfers);
-    assert_eq!(unit.events().list(Some(instance.id), &page).await.unwrap().items, events);
+    assert_eq!(events_of(unit.events(), Some(instance.id)).await, events);
 }
 
 async fn a_transfer_is_recorded_once_and_read_back(store: &Store) {
@@ -133,7 +136,7 @@ async fn old_transfers_are_forgotten_in_steps(store: &Store) {
 fn event(instance: &Instance, seconds: u64) -> EventRow {
     EventRow {
         id: EventId::new(later(seconds), &OsRandom),
-        kind: String::from("file.uploaded"),
+        kind: EventKind::FileUploaded,
         instance: instance.id,
         account: None,
         folder: Some(FolderId::new(NOW, &OsRandom)),
@@ -142,28 +145,77 @@ fn event(instance: &Instance, seconds: u64) -> EventRow {
     }
 }
 
+async fn events_of(mut events: Events<'_>, instance: Option<InstanceId>) -> Vec<EventRow> {
+    let page = events.list(instance, &PageRequest::first(200)).await.unwrap();
+    page.items.into_iter().map(|placed| placed.event).collect()
+}
+
 async fn an_event_is_recorded_once_and_read_back(store: &Store) {
     let row = event(&instance("acme"), 1);
     let mut unit = store.write().await.unwrap();
     unit.events().record(&row).await.unwrap();
-    unit.events().record(&EventRow { kind: String::from("file.removed"), ..row.clone() }).await.unwrap();
-    assert_eq!(unit.events().list(None, &PageRequest::first(10)).await.unwrap().items, [row]);
+    unit.events().record(&EventRow { kind: EventKind::FileDeleted, ..row.clone() }).await.unwrap();
+    assert_eq!(events_of(unit.events(), None).await, [row]);
 }
 
-async fn events_are_listed_in_their_order(store: &Store) {
+async fn events_are_listed_in_the_order_in_which_they_were_recorded(store: &Store) {
     let (acme, other) = (instance("acme"), instance("other"));
-    let rows = [event(&acme, 1), event(&other, 2), event(&acme, 3), event(&acme, 4)];
+    // The second is recorded late: its identifier is older than those before it.
+    let rows = [event(&acme, 3), event(&acme, 1), event(&other, 2), event(&acme, 4)];
     let mut unit = store.write().await.unwrap();
-    for row in rows.iter().rev() {
+    assert_eq!(unit.events().last_position().await.unwrap(), 0);
+    for row in &rows {
         unit.events().record(row).await.unwrap();
     }
-    assert_eq!(unit.events().list(None, &PageRequest::first(10)).await.unwrap().items, rows);
+    assert_eq!(events_of(unit.events(), None).await, rows);
     let first = unit.events().list(Some(acme.id), &PageRequest::first(2)).await.unwrap();
-    assert_eq!(first.items, [rows[0].clone(), rows[2].clone()]);
+    assert_eq!(first.items.iter().map(|placed| &placed.event).collect::<Vec<_>>(), [&rows[0], &rows[1]]);
+    assert!(first.items[0].position < first.items[1].position);
     let rest = unit.events().list(Some(acme.id), &PageRequest { after: first.next, limit: 2 }).await.unwrap();
-    assert_eq!((rest.items, rest.next), (vec![rows[3].clone()], None));
-    assert_eq!(unit.events().forget_before(later(3), 10).await.unwrap(), 2);
-    assert_eq!(unit.events().list(None, &PageRequest::first(10)).await.unwrap().items, rows[2..]);
+    assert_eq!((rest.items.len(), &rest.items[0].event, rest.next), (1, &rows[3], None));
+    let last = unit.events().last_position().await.unwrap();
+    assert_eq!(last, rest.items[0].position);
+    assert_eq!(unit.events().forget_before(later(4), 10).await.unwrap(), 3);
+    assert_eq!(events_of(unit.events(), None).await, rows[3..]);
+    // A position is not used again, or a reader who was there would miss what comes.
+    assert_eq!(unit.events().forget_before(later(5), 10).await.unwrap(), 1);
+    unit.events().record(&event(&acme, 5)).await.unwrap();
+    assert!(unit.events().last_position().await.unwrap() > last);
+}
+
+/// Whoever reads on behind a position misses nothing, however many write at a time.
+async fn a_reader_of_events_misses_none(store: &Store) {
+    const WRITERS: u64 = 8;
+    const EACH: u64 = 25;
+    let acme = instance("acme");
+    let mut committed = store.events_committed();
+    let writing = async {
+        let write = |writer: u64| {
+            let acme = acme.clone();
+            async move {
+                for number in 0..EACH {
+                    let mut unit = store.write().await.unwrap();
+                    unit.events().record(&event(&acme, writer * EACH + number)).await.unwrap();
+                    unit.commit().await.unwrap();
+                }
+            }
+        };
+        futures_util::future::join_all((0..WRITERS).map(write)).await;
+    };
+    let reading = async {
+        let (mut seen, mut after) = (0, None);
+        while seen < WRITERS * EACH {
+            committed.changed().await.unwrap();
+            let page = PageRequest { after: after.clone(), limit: 200 };
+            let events = store.read().await.unwrap().events().list(None, &page).await.unwrap().items;
+            seen += events.len() as u64;
+            after = events.last().map(|last| Cursor::after(&last.position.to_string())).or(after);
+        }
+        seen
+    };
+    let reading = tokio::time::timeout(std::time::Duration::from_secs(60), reading);
+    let ((), seen) = tokio::join!(writing, reading);
+    assert_eq!(seen.unwrap(), WRITERS * EACH);
 }
 
 fn attempt(account: Option<AccountId>, client: &str, at: Timestamp) -> SignInAttempt {

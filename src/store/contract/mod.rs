@@ -16,8 +16,8 @@ use tempfile::TempDir;
 use super::{Store, StoreError};
 use crate::config::DatabaseSettings;
 use crate::domain::{
-    Account, AccountId, AccountState, AuthenticationRule, CloseNotify, ConnectionTypes, FolderId, Hosting, Instance,
-    InstanceId, OsRandom, RemoteFolder, Rights, Timestamp,
+    Account, AccountId, AccountState, AuthenticationRule, CloseNotify, ConnectionTypes, FolderId, FolderRules, Hosting,
+    Instance, InstanceId, OsRandom, RemoteFolder, Rights, Timestamp,
 };
 
 /// Runs tests, each of which takes a [`TestStore`], on a fresh database of each engine.
@@ -152,6 +152,7 @@ fn folder(account: &Account, name: &str, path: &str) -> RemoteFolder {
         name: name.parse().unwrap(),
         path: path.parse().unwrap(),
         rights: "list,read,delete".parse::<Rights>().unwrap(),
+        rules: FolderRules { publish_on_rename: true },
     }
 }
 

@@ -101,6 +101,7 @@ impl Place {
             name: FolderName::parse("folder").unwrap(),
             path: path(at),
             rights: *rights,
+            rules: FolderRules::default(),
         };
         let owner = TreeOwner { instance, account, folders: folders.iter().map(folder).collect() };
         Self { directory, ledger, clock, storage, owner }

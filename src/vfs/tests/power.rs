@@ -174,6 +174,7 @@ impl Account {
             name: FolderName::parse("folder").unwrap(),
             path: path(at),
             rights: Rights::all(),
+            rules: FolderRules::default(),
         };
         let owner = TreeOwner { instance, account, folders: ["/in", "/out"].map(folder).to_vec() };
         Self { owner, clock: Arc::new(ManualClock::at(now)) }
