@@ -78,6 +78,8 @@ impl RunningApp {
     pub async fn stop(self) {
         self.kept.readiness.drain();
         self.stop.cancel();
+        // Whoever waits for events is answered now: the wait would be part of the time that requests have to finish.
+        self.management.end_waits();
         let finished = async { tokio::join!(self.kept.registry.drained(), self.answered.cancelled()) };
         if timeout(self.shutdown, finished).await.is_err() {
             let sessions = self.kept.registry.disconnect_all(EndReason::ShuttingDown);

@@ -4,6 +4,7 @@
 //! transfer that published nothing is a note, written behind. Both go through one queue to one writer ([`StoreLedger`]),
 //! which commits as many at a time as wait. `rows` says what they look like in the store.
 
+mod cloud_event;
 mod history;
 mod ledger;
 mod rows;
@@ -12,5 +13,6 @@ mod samples;
 mod telling;
 mod writer;
 
+pub use cloud_event::{CLOUD_EVENT_JSON, cloud_event};
 pub use history::forget_old;
 pub use ledger::StoreLedger;

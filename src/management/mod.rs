@@ -14,6 +14,7 @@ pub mod blocks;
 mod burials;
 pub mod credentials;
 mod error;
+pub mod feed;
 pub mod files;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -42,6 +43,7 @@ pub use accounts::{AccountChanges, AccountFilter, CreatedAccount, NewAccount};
 pub use blocks::SignInBlock;
 pub use credentials::{CreatedPassword, NewPassword, NewPublicKey, ValidityChanges};
 pub use error::{Cause, FieldError, ManagementError, sentence};
+pub use feed::{Feed, FeedRequest, FeedStart, MAX_WAIT};
 pub use files::{Abandonment, Download, EntryKind, FileInfo, IncomingFile, StoredFile};
 pub use folders::{FolderChanges, NewFolder};
 pub use history::{SignInInfo, SignInResult, SignInSearch, TransferInfo, TransferSearch};
@@ -79,11 +81,13 @@ pub struct Management {
     presets: Arc<BTreeMap<PresetName, Preset>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    waiting: feed::Waiting,
 }
 
 impl Management {
     pub fn new(parts: ManagementParts) -> Arc<Self> {
         let ManagementParts { store, storage, access, registry, passwords, presets, clock, random } = parts;
-        Arc::new(Self { store, storage, access, registry, passwords, presets, clock, random })
+        let waiting = feed::Waiting::default();
+        Arc::new(Self { store, storage, access, registry, passwords, presets, clock, random, waiting })
     }
 }

@@ -35,7 +35,7 @@ pub use burials::{Burial, Burials};
 pub use credentials::Credentials;
 pub use engine::{Migration, Reader, Store, Unit};
 pub use error::{Conflict, NulCharacter, StoreError};
-pub use events::{EventRow, Events, PlacedEvent};
+pub use events::{EventFilter, EventRow, Events, PlacedEvent};
 pub use folders::Folders;
 pub use instances::Instances;
 pub use page::{Cursor, InvalidCursor, Page, PageRequest};

@@ -4,6 +4,7 @@
 mod accounts;
 mod blocks;
 mod credentials;
+mod feed;
 mod files;
 mod folder_rules;
 mod folders;
@@ -21,6 +22,8 @@ use utoipa_axum::routes;
 use crate::management::Management;
 
 use super::document;
+
+pub(super) use feed::PATH as FEED_PATH;
 
 /// What handlers work with.
 type Api = axum::extract::State<Arc<Management>>;
@@ -41,6 +44,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Management>> {
         .routes(routes!(files::read, files::store, files::remove))
         .routes(routes!(history::list_transfers))
         .routes(routes!(history::list_sign_ins))
+        .routes(routes!(feed::read))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::disconnect))
         .routes(routes!(blocks::list, blocks::lift))
