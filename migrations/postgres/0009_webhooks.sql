@@ -63,7 +63,7 @@ CREATE TABLE webhook_deliveries (
     last_error    TEXT,
     PRIMARY KEY (webhook, event)
 );
-CREATE INDEX webhook_deliveries_by_lane ON webhook_deliveries (webhook, lane, state, position);
+CREATE INDEX webhook_deliveries_by_lane ON webhook_deliveries (webhook, state, lane, position);
 CREATE INDEX webhook_deliveries_by_state ON webhook_deliveries (state, due_at);
 CREATE INDEX webhook_deliveries_by_position ON webhook_deliveries (webhook, position);
 CREATE INDEX webhook_deliveries_by_end ON webhook_deliveries (ended_at);

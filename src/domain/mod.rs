@@ -27,6 +27,7 @@ pub mod secret;
 pub mod token_scope;
 pub mod transfer;
 pub mod virtual_path;
+pub mod webhook;
 
 pub use access_rule::{AddressRange, AuthenticationRule};
 pub use account::{Account, AccountName, AccountState};
@@ -38,7 +39,9 @@ pub use event_kind::EventKind;
 pub use folder_rules::{FolderRules, FolderRulesChange};
 pub use ftp_rules::{BareEnd, CloseNotify, Control, FtpRules, NotProven, TlsResumption, UnprovenEnd, Watch};
 pub use hosting::Hosting;
-pub use ids::{AccountId, CredentialId, EventId, FolderId, InstanceId, SessionId, TokenId, TransferId, UploadId};
+pub use ids::{
+    AccountId, CredentialId, EventId, FolderId, InstanceId, SessionId, TokenId, TransferId, UploadId, WebhookId,
+};
 pub use instance::{Instance, InstanceKey, InstanceName};
 pub use login_name::LoginName;
 pub use name_encoding::NameEncoding;
@@ -51,3 +54,4 @@ pub use secret::Secret;
 pub use token_scope::TokenScope;
 pub use transfer::{TransferDirection, TransferResult};
 pub use virtual_path::{FileName, VirtualPath};
+pub use webhook::{DeliveryState, WebhookState, WebhookUrl};

@@ -13,6 +13,7 @@ mod blocks;
 mod burials;
 mod connection;
 mod credentials;
+mod deliveries;
 mod engine;
 mod error;
 mod events;
@@ -25,6 +26,7 @@ mod sign_ins;
 mod sqlite;
 mod tokens;
 mod transfers;
+mod webhooks;
 
 #[cfg(test)]
 pub(crate) mod contract;
@@ -33,6 +35,7 @@ pub use accounts::{AccountFilter, Accounts};
 pub use blocks::{Block, Blocks};
 pub use burials::{Burial, Burials};
 pub use credentials::Credentials;
+pub use deliveries::{Deliveries, DeliveryAttempt, DeliveryEnd, DeliveryRow, Replay};
 pub use engine::{Migration, Reader, Store, Unit};
 pub use error::{Conflict, NulCharacter, StoreError};
 pub use events::{EventFilter, EventRow, Events, PlacedEvent};
@@ -42,3 +45,4 @@ pub use page::{Cursor, InvalidCursor, Page, PageRequest};
 pub use sign_ins::{GRANTED, SignInAttempt, SignInFilter, SignIns};
 pub use tokens::{Token, Tokens};
 pub use transfers::{TransferFilter, TransferRow, Transfers};
+pub use webhooks::{WebhookRow, Webhooks};
