@@ -59,7 +59,6 @@ pub fn cloud_event(event: &EventRow) -> serde_json::Value {
 }
 
 /// The same as the text of a request's body.
-#[cfg_attr(not(test), expect(dead_code))]
 pub(super) fn cloud_event_text(event: &EventRow) -> String {
     serde_json::to_string(&CloudEvent::from(event)).expect("texts and JSON can be written as JSON")
 }

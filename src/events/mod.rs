@@ -11,6 +11,7 @@ mod rows;
 #[cfg(test)]
 mod samples;
 mod telling;
+pub mod webhooks;
 mod writer;
 
 pub use cloud_event::{CLOUD_EVENT_JSON, cloud_event};

@@ -28,6 +28,8 @@ pub mod sessions;
 #[cfg(test)]
 mod tests;
 pub mod tokens;
+mod webhook_deliveries;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,6 +37,7 @@ use std::sync::Arc;
 use crate::access::Access;
 use crate::credentials::Passwords;
 use crate::domain::{Clock, Preset, PresetName, Random};
+use crate::events::webhooks::Webhooks;
 use crate::sessions::Registry;
 use crate::store::Store;
 use crate::vfs::Storage;
@@ -52,6 +55,8 @@ pub use operator::Operator;
 pub use page::{Page, PageRequest};
 pub use sessions::{OpenSession, SessionSearch};
 pub use tokens::{CreatedToken, NewToken, TokenInfo};
+pub use webhook_deliveries::{AttemptInfo, DeliveryInfo, ReplayRequest};
+pub use webhooks::{NewWebhook, WebhookChanges, WebhookInfo, WebhookWithSecret};
 
 /// Whether the gateway takes work; implemented by `app`.
 pub trait Readiness: Send + Sync + 'static {
@@ -61,6 +66,7 @@ pub trait Readiness: Send + Sync + 'static {
 
 /// What the use cases work with.
 pub struct ManagementParts {
+    pub webhooks: Arc<Webhooks>,
     pub store: Store,
     pub storage: Arc<Storage>,
     pub access: Arc<Access>,
@@ -82,12 +88,13 @@ pub struct Management {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     waiting: feed::Waiting,
+    webhooks: Arc<Webhooks>,
 }
 
 impl Management {
     pub fn new(parts: ManagementParts) -> Arc<Self> {
-        let ManagementParts { store, storage, access, registry, passwords, presets, clock, random } = parts;
+        let ManagementParts { webhooks, store, storage, access, registry, passwords, presets, clock, random } = parts;
         let waiting = feed::Waiting::default();
-        Arc::new(Self { store, storage, access, registry, passwords, presets, clock, random, waiting })
+        Arc::new(Self { store, storage, access, registry, passwords, presets, clock, random, waiting, webhooks })
     }
 }

@@ -13,6 +13,8 @@ mod instances;
 mod presets;
 mod sessions;
 mod tokens;
+mod webhook_deliveries;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -45,6 +47,15 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Management>> {
         .routes(routes!(history::list_transfers))
         .routes(routes!(history::list_sign_ins))
         .routes(routes!(feed::read))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::read, webhooks::change, webhooks::remove))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::pause))
+        .routes(routes!(webhooks::resume))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhook_deliveries::list))
+        .routes(routes!(webhook_deliveries::read))
+        .routes(routes!(webhook_deliveries::replay))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::disconnect))
         .routes(routes!(blocks::list, blocks::lift))
