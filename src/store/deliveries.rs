@@ -376,23 +376,8 @@ impl Deliveries<'_> {
 
     /// When the oldest event occurred that waits for an enabled endpoint.
     pub async fn oldest_waiting(&mut self) -> Result<Option<Timestamp>, StoreError> {
-        self.earliest(
-            "SELECT MIN(d.occurred_at) FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook \
-             WHERE d.state = 'waiting' AND w.state = 'enabled'",
-        )
-        .await
-    }
-
-    /// When the next is due.
-    pub async fn next_due(&mut self) -> Result<Option<Timestamp>, StoreError> {
-        self.earliest(
-            "SELECT MIN(d.due_at) FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook \
-             WHERE d.state = 'waiting' AND w.state = 'enabled'",
-        )
-        .await
-    }
-
-    async fn earliest(&mut self, statement: &'static str) -> Result<Option<Timestamp>, StoreError> {
+        let statement = "SELECT MIN(d.occurred_at) FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook \
+                         WHERE d.state = 'waiting' AND w.state = 'enabled'";
         let row = sqlx::query(statement).fetch_one(&mut *self.connection).await?;
         Ok(row.try_get::<Option<i64>, _>(0)?.map(Timestamp::from_micros))
     }

@@ -7,6 +7,7 @@ mod history;
 mod manners;
 mod resources;
 mod scopes;
+mod webhooks;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
