@@ -34,3 +34,4 @@ mod sftp_copies;
 mod sign_in;
 mod stall;
 mod support;
+mod webhooks;
