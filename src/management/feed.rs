@@ -90,7 +90,7 @@ impl Management {
     /// The events behind a position; waits for some as long as was asked, if there is none.
     pub async fn read_events(&self, operator: &Operator, request: &FeedRequest) -> Result<Feed, ManagementError> {
         let limit = request.limit.unwrap_or(DEFAULT_LIMIT);
-        let instance = self.checked_feed(operator, request, limit).await?;
+        let instance = Self::checked_feed(operator, request, limit)?;
         let filter = EventFilter { instance, kinds: request.kinds.clone() };
         // Before the first look: what is committed after it rings.
         let mut committed = self.store.events_committed();
@@ -127,8 +127,7 @@ impl Management {
     }
 
     /// Of which instance events are told; an operator of one is told of that one alone.
-    async fn checked_feed(
-        &self,
+    fn checked_feed(
         operator: &Operator,
         request: &FeedRequest,
         limit: u32,

@@ -14,6 +14,7 @@ mod burials;
 mod connection;
 mod credentials;
 mod deliveries;
+mod delivery_history;
 mod engine;
 mod error;
 mod events;

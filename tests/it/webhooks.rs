@@ -102,7 +102,7 @@ fn uploads_are_sent_signed_and_in_order_through_failures_and_a_killed_gateway() 
     let webhook = receiver.subscribe(&account);
     let mut session = account.session();
     for name in ["a", "b", "c"] {
-        assert!(session.upload(&format!("/depot/{name}.csv"), b"douze").is_done());
+        assert!(session.upload(format!("/depot/{name}.csv"), b"douze").is_done());
     }
     let accepted = receiver.accepted(3);
     assert_eq!(subjects(&accepted), ["/depot/a.csv", "/depot/b.csv", "/depot/c.csv"]);
@@ -120,7 +120,7 @@ fn uploads_are_sent_signed_and_in_order_through_failures_and_a_killed_gateway() 
     // It fails, and the gateway is killed meanwhile.
     receiver.answer(503);
     for name in ["e", "f"] {
-        assert!(session.upload(&format!("/depot/{name}.csv"), b"douze").is_done());
+        assert!(session.upload(format!("/depot/{name}.csv"), b"douze").is_done());
     }
     drop(session);
     eventually(PATIENCE, "one was tried", || receiver.requests().iter().any(|one| one["status"] == 503).then_some(()));

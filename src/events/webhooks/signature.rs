@@ -16,7 +16,7 @@ const SECRET_BYTES: usize = 32;
 pub(super) fn new_secret(random: &dyn Random) -> Secret<String> {
     let mut bytes = Zeroizing::new([0; SECRET_BYTES]);
     random.fill(&mut *bytes);
-    let text = Zeroizing::new(BASE64.encode(&*bytes));
+    let text = Zeroizing::new(BASE64.encode(*bytes));
     Secret::new(format!("{PREFIX}{}", text.as_str()))
 }
 

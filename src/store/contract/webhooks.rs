@@ -87,7 +87,7 @@ async fn an_endpoint_is_read_back_as_it_was_written_and_changed(store: &Store) {
     assert!(unit.webhooks().change(&changed).await.unwrap());
     assert!(!unit.webhooks().change(&webhook(None, 3)).await.unwrap());
     assert_eq!(unit.webhooks().find(changed.id).await.unwrap().as_ref(), Some(&changed));
-    assert_eq!(unit.webhooks().enabled().await.unwrap(), [all.clone()]);
+    assert_eq!(unit.webhooks().enabled().await.unwrap(), std::slice::from_ref(&all));
     let mut sealed = unit.webhooks().sealed_secrets().await.unwrap();
     sealed.sort();
     assert_eq!(sealed, ["v1.0123abcd.AAAA", "v1.0123abcd.AAAA", "v1.0123abcd.BBBB"]);

@@ -19,7 +19,7 @@ on_every_engine! {
 
 async fn an_endpoint_is_sent_what_it_asked_for_from_its_creation_on(store: &Store) {
     let mut world = World::new(store);
-    let receiver = Receiver::always(Manner::Answer(204)).await;
+    let receiver = Receiver::always(Manner::Answer(204));
     world.happens(folder(), "/before.csv").await;
     let other = InstanceId::new(START, &OsRandom);
     let make_instances = async {
@@ -66,7 +66,7 @@ async fn an_endpoint_that_is_gone_is_paused_and_what_waited_comes_when_it_is_res
     let gone = Arc::new(AtomicBool::new(true));
     let is_gone = gone.clone();
     let manners = move |_: usize, _: &Received| Manner::Answer(if is_gone.load(Ordering::SeqCst) { 410 } else { 200 });
-    let receiver = Receiver::with(manners).await;
+    let receiver = Receiver::with(manners);
     let (webhook, _) = world.endpoint(&receiver.url).await;
     let folder = folder();
     for name in ["/a.csv", "/b.csv"] {
@@ -87,7 +87,7 @@ async fn an_endpoint_that_is_gone_is_paused_and_what_waited_comes_when_it_is_res
 async fn an_event_that_is_never_taken_is_given_up_and_its_folder_goes_on(store: &Store) {
     let mut world = World::new(store);
     let manners = |_: usize, one: &Received| Manner::Answer(if one.body.contains("/poison.csv") { 500 } else { 200 });
-    let receiver = Receiver::with(manners).await;
+    let receiver = Receiver::with(manners);
     let (webhook, _) = world.endpoint(&receiver.url).await;
     let (folder, other) = (folder(), folder());
     world.happens(folder, "/poison.csv").await;
@@ -111,7 +111,7 @@ async fn an_event_that_is_never_taken_is_given_up_and_its_folder_goes_on(store: 
 
 async fn an_endpoint_that_takes_nothing_is_paused_after_as_long_as_one_event_is_tried(store: &Store) {
     let mut world = World::new(store);
-    let receiver = Receiver::always(Manner::Answer(500)).await;
+    let receiver = Receiver::always(Manner::Answer(500));
     let (webhook, _) = world.endpoint(&receiver.url).await;
     let folder = folder();
     for name in ["/a.csv", "/b.csv"] {
@@ -129,7 +129,7 @@ async fn an_endpoint_that_takes_nothing_is_paused_after_as_long_as_one_event_is_
 
 async fn a_replay_sends_the_same_event_once_more(store: &Store) {
     let mut world = World::new(store);
-    let receiver = Receiver::always(Manner::Answer(200)).await;
+    let receiver = Receiver::always(Manner::Answer(200));
     let (webhook, _) = world.endpoint(&receiver.url).await;
     let folder = folder();
     let mut events = Vec::new();
@@ -161,7 +161,7 @@ async fn a_replay_sends_the_same_event_once_more(store: &Store) {
 
 async fn both_secrets_sign_while_they_overlap(store: &Store) {
     let mut world = World::new(store);
-    let receiver = Receiver::always(Manner::Answer(200)).await;
+    let receiver = Receiver::always(Manner::Answer(200));
     let (webhook, old) = world.endpoint(&receiver.url).await;
     let (new, sealed) = world.webhooks.new_secret(webhook);
     let until = START.plus(DAY);
@@ -180,7 +180,7 @@ async fn both_secrets_sign_while_they_overlap(store: &Store) {
 
 async fn what_another_program_left_is_delivered_when_its_claim_ends(store: &Store) {
     let mut world = World::new(store);
-    let receiver = Receiver::always(Manner::Answer(200)).await;
+    let receiver = Receiver::always(Manner::Answer(200));
     let (webhook, _) = world.endpoint(&receiver.url).await;
     let folder = folder();
     world.happens(folder, "/a.csv").await;
@@ -208,7 +208,7 @@ async fn what_another_program_left_is_delivered_when_its_claim_ends(store: &Stor
 
 async fn deliveries_are_forgotten_by_their_term(store: &Store) {
     let mut world = World::new(store);
-    let receiver = Receiver::always(Manner::Answer(200)).await;
+    let receiver = Receiver::always(Manner::Answer(200));
     let (webhook, _) = world.endpoint(&receiver.url).await;
     let folder = folder();
     world.happens(folder, "/a.csv").await;

@@ -52,12 +52,12 @@ impl Received {
 
 impl Receiver {
     /// One that always does the same.
-    pub(super) async fn always(manner: Manner) -> Self {
-        Self::with(move |_, _| manner).await
+    pub(super) fn always(manner: Manner) -> Self {
+        Self::with(move |_, _| manner)
     }
 
     /// `manners` says what to do with each request, by its number.
-    pub(super) async fn with(manners: impl Fn(usize, &Received) -> Manner + Send + Sync + 'static) -> Self {
+    pub(super) fn with(manners: impl Fn(usize, &Received) -> Manner + Send + Sync + 'static) -> Self {
         Self::at("127.0.0.1:0", manners)
     }
 

@@ -23,7 +23,7 @@ async fn every_event_arrives_in_the_end_in_order_and_under_one_id(store: &TestSt
     let mut first = World::waiting(store, ANSWER);
     let mut second = first.another(&store.another().await);
     // What a redirect names: a private address, at which nobody may ever knock.
-    let trap = Receiver::always(Manner::Answer(200)).await;
+    let trap = Receiver::always(Manner::Answer(200));
     let target: &'static str = Box::leak(trap.url.clone().into_boxed_str());
     let bad = [
         Manner::Hang,
@@ -40,7 +40,7 @@ async fn every_event_arrives_in_the_end_in_order_and_under_one_id(store: &TestSt
             let misbehaves = clock.now().since(START) < BAD && number.is_multiple_of(2);
             if misbehaves { manner } else { Manner::Answer(200) }
         };
-        let receiver = Receiver::with(manners).await;
+        let receiver = Receiver::with(manners);
         let (webhook, secret) = first.endpoint(&receiver.url).await;
         receivers.push((receiver, webhook, secret));
     }
