@@ -21,7 +21,7 @@ use super::storage::{Core, blocking};
 use super::uploads::Pending;
 
 /// How long a publication waits for others to be recorded with.
-const GATHERING: Duration = Duration::from_millis(20);
+const GATHERING: Duration = Duration::from_millis(50);
 /// How many are handed to the ledger together.
 const TOGETHER: usize = 256;
 /// How long a record may take; it is tried again later.

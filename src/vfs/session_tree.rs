@@ -117,7 +117,7 @@ impl SessionTree {
         accessed: Option<Timestamp>,
     ) -> Result<(), VfsError> {
         let path = path.clone();
-        self.blocking(move |view| view.set_times(&path, Times { modified, accessed })).await
+        self.look(move |view| view.set_times(&path, Times { modified, accessed })).await
     }
 
     /// Needs overwrite. Published like any update in place.

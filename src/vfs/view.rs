@@ -153,7 +153,7 @@ impl View {
                         }
                     }
                 }
-                Ok(Listing::over(folder, shown, mount.rights))
+                Ok(Listing::over(&self.core, folder, shown, mount.rights))
             }
         }
     }
