@@ -5,7 +5,6 @@ use futures_util::future::BoxFuture;
 use super::records::Record;
 use crate::domain::{Account, AccountId, Credential, LoginName, RemoteFolder, Timestamp};
 use crate::store::{Block, Store, StoreError};
-use crate::vfs::TreeOwner;
 
 /// Everything that a sign-in needs to know of an account.
 #[derive(Debug, Clone)]
@@ -36,8 +35,8 @@ pub(super) struct Question<'a> {
 pub(super) trait Accounts: Send + Sync + 'static {
     fn look_up<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Result<Known, StoreError>>;
 
-    /// Whose files an account's are. `None`: no such account.
-    fn owner(&self, account: AccountId) -> BoxFuture<'_, Result<Option<TreeOwner>, StoreError>>;
+    /// An account and its folders. `None`: no such account.
+    fn find(&self, account: AccountId) -> BoxFuture<'_, Result<Option<(Account, Vec<RemoteFolder>)>, StoreError>>;
 
     /// Writes what happened, in one transaction; keeps at most `attempts_kept` rows of attempts for an account.
     fn write<'a>(&'a self, records: &'a [Record], attempts_kept: u32) -> BoxFuture<'a, Result<(), StoreError>>;
@@ -64,12 +63,12 @@ impl Accounts for Store {
         })
     }
 
-    fn owner(&self, account: AccountId) -> BoxFuture<'_, Result<Option<TreeOwner>, StoreError>> {
+    fn find(&self, account: AccountId) -> BoxFuture<'_, Result<Option<(Account, Vec<RemoteFolder>)>, StoreError>> {
         Box::pin(async move {
             let mut reader = self.read().await?;
             let Some(account) = reader.accounts().find(account).await? else { return Ok(None) };
             let folders = reader.folders().of_account(account.id).await?;
-            Ok(Some(TreeOwner { instance: account.instance, account: account.id, folders }))
+            Ok(Some((account, folders)))
         })
     }
 

@@ -22,7 +22,6 @@ use crate::domain::{
 };
 use crate::sessions::{Moment, Opening, Source};
 use crate::store::{GRANTED, SignInAttempt};
-use crate::vfs::TreeOwner;
 
 /// How many keys a client may ask about on one connection. Agents offer many before the right one; a probe that goes
 /// through a list of other people's keys gets no further than this.
@@ -230,6 +229,7 @@ impl SignIn {
     fn grant(&self, record: SignInRecord, as_of: Moment) -> Grant {
         let SignInRecord { account, folders, .. } = record;
         let rules = account.ftp_rules(&self.access.presets);
+        let owner = self.access.owner(&account, folders);
         Grant::new(Granted {
             opening: Opening {
                 account: account.id,
@@ -242,7 +242,7 @@ impl SignIn {
                 ftp_rules: rules.resuming_at_least(self.connection.tls_resumption),
                 as_of,
             },
-            owner: TreeOwner { instance: account.instance, account: account.id, folders },
+            owner,
             registry: self.access.registry.clone(),
             trees: self.access.trees.clone(),
         })

@@ -10,10 +10,13 @@ use std::time::Duration;
 use crate::domain::{AccountId, FileName, Timestamp, UploadId, VirtualPath};
 
 use super::backend::{OpenFile, Times};
-use super::ledger::Publication;
+use super::ledger::Happening;
+use super::sidecar::Held;
 
 /// Incomplete uploads kept for an account, and uploads remembered for those who may only write. The oldest go first.
 const KEPT_PER_ACCOUNT: usize = 1_000;
+/// Uploads that an account has waiting for their rename. More are refused: none of them may be given up for another.
+const HELD_PER_ACCOUNT: usize = 10_000;
 /// Large whole files that an account has open to be edited in a copy, at a time.
 const COPIES_PER_ACCOUNT: usize = 16;
 
@@ -75,6 +78,8 @@ pub(super) struct JustUploaded {
 pub(super) enum Unfinished {
     InFlight(Arc<Staged>),
     Incomplete(UploadId),
+    /// Whole, and published when it is renamed.
+    Held(UploadId),
 }
 
 #[derive(Default)]
@@ -82,6 +87,7 @@ struct OfAccount {
     /// In the order in which they were opened.
     in_flight: Vec<Arc<Staged>>,
     incomplete: HashMap<VirtualPath, Incomplete>,
+    held: HashMap<VirtualPath, (UploadId, Held)>,
     just_uploaded: VecDeque<JustUploaded>,
 }
 
@@ -90,23 +96,25 @@ struct Index {
     accounts: HashMap<AccountId, OfAccount>,
     /// Every upload with files in staging that some handle answers for; the sweep leaves these alone.
     live: HashSet<UploadId>,
-    /// Published, not recorded yet.
+    /// Happened, not recorded yet.
     pending: HashMap<UploadId, Pending>,
 }
 
-/// A publication that is in place and not recorded.
+/// A publication or change that happened and is not recorded.
 #[derive(Debug, Clone)]
 pub(super) struct Pending {
-    pub(super) publication: Publication,
-    /// That the file is in place outlasts a loss of power.
+    pub(super) happening: Happening,
+    /// That it happened outlasts a loss of power.
     pub(super) lasts: bool,
+    /// Of a change: its sidecar says that it was made.
+    pub(super) is_sealed: bool,
 }
 
 /// What a rename did to the incomplete uploads of an account.
 #[derive(Default)]
 pub(super) struct Moves {
-    /// With their new paths.
-    pub(super) followed: Vec<(UploadId, VirtualPath)>,
+    /// With their new paths, and whether they are held.
+    pub(super) followed: Vec<(UploadId, VirtualPath, bool)>,
     /// Those whose place was taken: their files go.
     pub(super) gave_way: Vec<UploadId>,
 }
@@ -147,7 +155,9 @@ impl Uploads {
     /// Whether anything still needs the files of this upload.
     pub(super) fn knows(&self, account: AccountId, id: UploadId) -> bool {
         let index = self.index();
-        let incomplete = |of: &OfAccount| of.incomplete.values().any(|upload| upload.id == id);
+        let incomplete = |of: &OfAccount| {
+            of.incomplete.values().any(|upload| upload.id == id) || of.held.values().any(|(held, _)| *held == id)
+        };
         index.live.contains(&id)
             || index.pending.contains_key(&id)
             || index.accounts.get(&account).is_some_and(incomplete)
@@ -158,12 +168,13 @@ impl Uploads {
         self.index().accounts.entry(staged.account).or_default().in_flight.push(Arc::clone(staged));
     }
 
-    /// The latest opened upload of a path, else the incomplete one.
+    /// The latest opened upload of a path, else the incomplete one, else the one that waits for its rename.
     pub(super) fn unfinished(&self, account: AccountId, path: &VirtualPath) -> Option<Unfinished> {
         self.index().accounts.get(&account)?.unfinished(path)
     }
 
-    /// As [`Self::unfinished`], but an incomplete upload is handed over: it is the caller's to continue, and live.
+    /// As [`Self::unfinished`], but an incomplete upload is handed over: it is the caller's to continue, and live. One that
+    /// waits for its rename stays: it is whole, and what replaces it is made beside it.
     pub(super) fn take_over(&self, account: AccountId, path: &VirtualPath) -> Option<Unfinished> {
         let mut index = self.index();
         let of_account = index.accounts.get_mut(&account)?;
@@ -183,10 +194,14 @@ impl Uploads {
             let below = path.below(folder)?;
             if below.contains('/') { None } else { path.name() }
         };
+        let held = of_account.held.iter().map(|(path, (id, _))| (path, Unfinished::Held(*id)));
         let incomplete = of_account.incomplete.iter().map(|(path, upload)| (path, Unfinished::Incomplete(upload.id)));
         // Later ones replace earlier ones: the latest opened is seen.
         let in_flight = of_account.in_flight.iter().map(|one| (&one.path, Unfinished::InFlight(Arc::clone(one))));
-        incomplete.chain(in_flight).filter_map(|(path, upload)| Some((name_in_folder(path)?, upload))).collect()
+        held.chain(incomplete)
+            .chain(in_flight)
+            .filter_map(|(path, upload)| Some((name_in_folder(path)?, upload)))
+            .collect()
     }
 
     /// Whether an upload in flight is for a path below `folder`.
@@ -224,23 +239,91 @@ impl Uploads {
         index.of(account).keep(path, Incomplete { id, cut_at })
     }
 
-    /// Ends a login's upload that is visible now; answers the incomplete one of its path, which is obsolete.
-    pub(super) fn published(&self, staged: &Staged, memory: Option<JustUploaded>) -> Option<UploadId> {
+    /// Ends a login's upload that is visible now; answers the other ones of its path, which are obsolete.
+    pub(super) fn published(&self, staged: &Staged, memory: Option<JustUploaded>) -> Vec<UploadId> {
         let mut index = self.index();
         let of_account = index.of(staged.account);
         of_account.leave(staged.id);
         if let Some(memory) = memory {
             of_account.remember(memory);
         }
-        of_account.incomplete.remove(&staged.path).map(|upload| upload.id)
+        let incomplete = of_account.incomplete.remove(&staged.path).map(|upload| upload.id);
+        incomplete.into_iter().chain(of_account.held.remove(&staged.path).map(|(id, _)| id)).collect()
     }
 
-    /// Notes a publication that is in place and not recorded. It may not outlast a loss of power yet.
-    pub(super) fn pend(&self, id: UploadId, publication: Publication) {
-        self.index().pending.insert(id, Pending { publication, lasts: false });
+    /// Whether the account may have one more upload waiting for its rename, at this path.
+    pub(super) fn has_room_to_hold(&self, account: AccountId, path: &VirtualPath) -> bool {
+        let index = self.index();
+        let room = |of: &OfAccount| of.held.len() < HELD_PER_ACCOUNT || of.held.contains_key(path);
+        index.accounts.get(&account).is_none_or(room)
     }
 
-    /// A loss of power does not undo this publication any more.
+    /// Ends a login's upload that is whole and waits for its rename; answers the other ones of its path, which are
+    /// obsolete.
+    pub(super) fn hold(&self, staged: &Staged, held: Held) -> Vec<UploadId> {
+        let mut index = self.index();
+        index.live.remove(&staged.id);
+        let of_account = index.of(staged.account);
+        of_account.leave(staged.id);
+        let incomplete = of_account.incomplete.remove(&staged.path).map(|upload| upload.id);
+        let older = of_account.held.insert(staged.path.clone(), (staged.id, held)).map(|(id, _)| id);
+        incomplete.into_iter().chain(older).collect()
+    }
+
+    /// Puts back an upload that waits for its rename; answers the one that gives way, which may be this one.
+    #[must_use]
+    pub(super) fn hold_again(
+        &self,
+        account: AccountId,
+        path: VirtualPath,
+        id: UploadId,
+        held: Held,
+    ) -> Option<UploadId> {
+        let mut index = self.index();
+        index.live.remove(&id);
+        let of_account = index.of(account);
+        match of_account.held.get(&path) {
+            Some((_, other)) if other.at > held.at => Some(id),
+            _ => of_account.held.insert(path, (id, held)).map(|(older, _)| older),
+        }
+    }
+
+    /// Takes out the upload of a path that waits for its rename: the caller's to publish, or to remove the files of.
+    pub(super) fn take_held(&self, account: AccountId, path: &VirtualPath, id: UploadId) -> Option<Held> {
+        let mut index = self.index();
+        let of_account = index.accounts.get_mut(&account)?;
+        let (_, held) = of_account.held.remove(path).filter(|(found, _)| *found == id)?;
+        index.live.insert(id);
+        Some(held)
+    }
+
+    /// Notes what happened and is not recorded. It may not outlast a loss of power yet.
+    pub(super) fn pend(&self, id: UploadId, happening: Happening) {
+        self.index().pending.insert(id, Pending { happening, lasts: false, is_sealed: false });
+    }
+
+    /// What is not recorded yet of a path that is about to be changed, and needs to be settled before.
+    pub(super) fn unsettled(&self, account: AccountId, path: &VirtualPath) -> Vec<(UploadId, Pending)> {
+        let overlaps = |one: &VirtualPath| one.is_within(path) || path.is_within(one);
+        let is_unsettled = |pending: &Pending| match &pending.happening {
+            Happening::Published(publication) => !pending.lasts && overlaps(&publication.path),
+            Happening::Changed(change) => {
+                (!pending.is_sealed && overlaps(change.old_path())) || (!pending.lasts && overlaps(&change.path))
+            }
+        };
+        let index = self.index();
+        let of_account = index.pending.iter().filter(|(_, pending)| pending.happening.account() == account);
+        of_account.filter(|(_, pending)| is_unsettled(pending)).map(|(id, pending)| (*id, pending.clone())).collect()
+    }
+
+    /// The sidecar of this change says that it was made.
+    pub(super) fn sealed(&self, id: UploadId) {
+        if let Some(pending) = self.index().pending.get_mut(&id) {
+            pending.is_sealed = true;
+        }
+    }
+
+    /// A loss of power does not undo this any more.
     pub(super) fn lasts(&self, id: UploadId) {
         if let Some(pending) = self.index().pending.get_mut(&id) {
             pending.lasts = true;
@@ -255,10 +338,10 @@ impl Uploads {
         self.index().pending.remove(&id);
     }
 
-    /// Publications that wait for their record, in the order in which they happened.
+    /// What waits for its record, in the order in which it happened.
     pub(super) fn pending(&self) -> Vec<(UploadId, Pending)> {
         let mut pending: Vec<_> = self.index().pending.iter().map(|(id, one)| (*id, one.clone())).collect();
-        pending.sort_by_key(|(_, pending)| pending.publication.event);
+        pending.sort_by_key(|(_, pending)| pending.happening.event());
         pending
     }
 
@@ -285,13 +368,15 @@ impl Uploads {
         of_account.incomplete.remove(path).map(|upload| upload.id)
     }
 
-    /// Gives up the incomplete uploads at and below a path, but for those in `keep`.
+    /// Gives up the uploads that are not published at and below a path, but for those in `keep`.
     pub(super) fn remove_below(&self, account: AccountId, path: &VirtualPath, keep: &[VirtualPath]) -> Vec<UploadId> {
         let goes = |at: &VirtualPath| at.is_within(path) && !keep.iter().any(|kept| at.is_within(kept));
         let mut index = self.index();
         let Some(of_account) = index.accounts.get_mut(&account) else { return Vec::new() };
         of_account.just_uploaded.retain(|memory| !goes(&memory.path));
-        of_account.incomplete.extract_if(|at, _| goes(at)).map(|(_, upload)| upload.id).collect()
+        let held: Vec<_> = of_account.held.extract_if(|at, _| goes(at)).map(|(_, (id, _))| id).collect();
+        let incomplete = of_account.incomplete.extract_if(|at, _| goes(at)).map(|(_, upload)| upload.id);
+        incomplete.chain(held).collect()
     }
 
     /// A file or folder has another path: what was kept at and below it follows.
@@ -313,13 +398,20 @@ impl Uploads {
             // What would lie too deep now stays under its old path, where its term ends it.
             let path = match follow(&path) {
                 Some(new) => {
-                    moves.followed.push((upload.id, new.clone()));
+                    moves.followed.push((upload.id, new.clone(), false));
                     new
                 }
                 None => path,
             };
             // One that was cut for the new path meanwhile gives way, as to any later one.
             moves.gave_way.extend(of_account.incomplete.insert(path, upload).map(|older| older.id));
+        }
+        let leaving: Vec<_> = of_account.held.extract_if(|path, _| path.is_within(from)).collect();
+        for (path, (id, held)) in leaving {
+            let new = follow(&path);
+            moves.followed.extend(new.clone().map(|new| (id, new, true)));
+            let older = of_account.held.insert(new.unwrap_or(path), (id, held));
+            moves.gave_way.extend(older.map(|(older, _)| older));
         }
         moves
     }
@@ -337,7 +429,17 @@ impl Uploads {
         expired
     }
 
-    /// The account is gone: answers its incomplete uploads.
+    /// Takes out the uploads that have waited for their rename since before `until`.
+    pub(super) fn expire_held(&self, until: Timestamp) -> Vec<(AccountId, UploadId)> {
+        let mut expired = Vec::new();
+        for (account, of_account) in &mut self.index().accounts {
+            let past = of_account.held.extract_if(|_, (_, held)| held.at <= until);
+            expired.extend(past.map(|(_, (id, _))| (*account, id)));
+        }
+        expired
+    }
+
+    /// The account is gone: answers its uploads that are not published.
     pub(super) fn remove_account(&self, account: AccountId) -> Vec<UploadId> {
         self.remove_below(account, &VirtualPath::root(), &[])
     }
@@ -353,7 +455,9 @@ impl OfAccount {
     fn unfinished(&self, path: &VirtualPath) -> Option<Unfinished> {
         let in_flight = self.in_flight.iter().rfind(|staged| staged.path == *path);
         let in_flight = in_flight.map(|staged| Unfinished::InFlight(Arc::clone(staged)));
-        in_flight.or_else(|| Some(Unfinished::Incomplete(self.incomplete.get(path)?.id)))
+        let incomplete = || self.incomplete.get(path).map(|upload| Unfinished::Incomplete(upload.id));
+        let held = || self.held.get(path).map(|(id, _)| Unfinished::Held(*id));
+        in_flight.or_else(incomplete).or_else(held)
     }
 
     fn leave(&mut self, id: UploadId) {
@@ -380,7 +484,7 @@ impl OfAccount {
     }
 
     fn is_empty(&self) -> bool {
-        self.in_flight.is_empty() && self.incomplete.is_empty() && self.just_uploaded.is_empty()
+        self.in_flight.is_empty() && self.incomplete.is_empty() && self.held.is_empty() && self.just_uploaded.is_empty()
     }
 }
 

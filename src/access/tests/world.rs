@@ -16,8 +16,8 @@ use crate::config::{AccessSettings, PasswordSettings, SessionSettings};
 use crate::credentials::{HashError, Hasher, Passwords};
 use crate::domain::{
     Account, AccountId, AccountName, AccountState, AuthenticationRule, ConnectionType, Credential, CredentialId,
-    CredentialKind, Hosting, InstanceId, LoginName, ManualClock, OsRandom, Preset, PresetName, PublicKey, Secret,
-    Timestamp, TlsResumption, Validity,
+    CredentialKind, Hosting, InstanceId, LoginName, ManualClock, OsRandom, Preset, PresetName, PublicKey, RemoteFolder,
+    Secret, Timestamp, TlsResumption, Validity,
 };
 use crate::sessions::Registry;
 use crate::store::{Block, Conflict, StoreError};
@@ -113,14 +113,10 @@ impl Accounts for MemoryAccounts {
         Box::pin(async { answer })
     }
 
-    fn owner(&self, account: AccountId) -> BoxFuture<'_, Result<Option<TreeOwner>, StoreError>> {
+    fn find(&self, account: AccountId) -> BoxFuture<'_, Result<Option<(Account, Vec<RemoteFolder>)>, StoreError>> {
         let records = self.records.lock().unwrap();
         let found = records.iter().find(|record| record.account.id == account);
-        let answer = self.answer(found.map(|record| TreeOwner {
-            instance: record.account.instance,
-            account,
-            folders: record.folders.clone(),
-        }));
+        let answer = self.answer(found.map(|record| (record.account.clone(), record.folders.clone())));
         if let Some(meanwhile) = self.meanwhile.lock().unwrap().take() {
             meanwhile();
         }
