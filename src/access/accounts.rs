@@ -21,6 +21,9 @@ pub(super) struct Known {
     pub(super) record: Option<SignInRecord>,
 }
 
+/// An account and its remote folders.
+pub(super) type Found = (Account, Vec<RemoteFolder>);
+
 /// Whom to look up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Question<'a> {
@@ -36,7 +39,7 @@ pub(super) trait Accounts: Send + Sync + 'static {
     fn look_up<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Result<Known, StoreError>>;
 
     /// An account and its folders. `None`: no such account.
-    fn find(&self, account: AccountId) -> BoxFuture<'_, Result<Option<(Account, Vec<RemoteFolder>)>, StoreError>>;
+    fn find(&self, account: AccountId) -> BoxFuture<'_, Result<Option<Found>, StoreError>>;
 
     /// Writes what happened, in one transaction; keeps at most `attempts_kept` rows of attempts for an account.
     fn write<'a>(&'a self, records: &'a [Record], attempts_kept: u32) -> BoxFuture<'a, Result<(), StoreError>>;
@@ -63,7 +66,7 @@ impl Accounts for Store {
         })
     }
 
-    fn find(&self, account: AccountId) -> BoxFuture<'_, Result<Option<(Account, Vec<RemoteFolder>)>, StoreError>> {
+    fn find(&self, account: AccountId) -> BoxFuture<'_, Result<Option<Found>, StoreError>> {
         Box::pin(async move {
             let mut reader = self.read().await?;
             let Some(account) = reader.accounts().find(account).await? else { return Ok(None) };
@@ -75,6 +78,7 @@ impl Accounts for Store {
     fn write<'a>(&'a self, records: &'a [Record], attempts_kept: u32) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let mut unit = self.write().await?;
+            let mut events = Vec::new();
             for record in records {
                 match record {
                     Record::Attempt(attempt) => unit.sign_ins().record(attempt, attempts_kept).await?,
@@ -86,8 +90,10 @@ impl Accounts for Store {
                         unit.credentials().replace_hash(*credential, old, new).await?;
                     }
                     Record::Block(block) => unit.blocks().put(block).await?,
+                    Record::Event(event) => events.push(event),
                 }
             }
+            unit.events().record_all(&events).await?;
             unit.commit().await
         })
     }

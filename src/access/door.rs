@@ -61,7 +61,7 @@ impl Access {
         let AccessParts { settings, store, registry, storage, passwords, presets, clock, random } = parts;
         let remembered = Remembered::new(passwords.remember(), &*random);
         let trees = Arc::new(StorageTrees(storage));
-        Self::with(settings, Arc::new(store), trees, registry, (passwords, remembered), presets, clock)
+        Self::with(settings, Arc::new(store), trees, registry, (passwords, remembered), presets, (clock, random))
     }
 
     pub(super) fn with(
@@ -71,20 +71,20 @@ impl Access {
         registry: Arc<Registry>,
         (passwords, remembered): (Arc<Passwords>, Remembered),
         presets: Arc<BTreeMap<PresetName, Preset>>,
-        clock: Arc<dyn Clock>,
+        (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
     ) -> Arc<Self> {
         let defence: Arc<dyn Defence> = Arc::new(WrongAnswers::new(settings.clone()));
         let tell = {
             let defence = Arc::clone(&defence);
             move |record: &Record| match record {
                 Record::Block(block) => defence.kept(block),
-                Record::Attempt(_) | Record::Use { .. } | Record::Upgrade { .. } => {}
+                Record::Attempt(_) | Record::Use { .. } | Record::Upgrade { .. } | Record::Event(_) => {}
             }
         };
         Arc::new(Self {
             admissions: Admissions::new(settings.unauthenticated_total, settings.unauthenticated_per_address),
             defence,
-            records: Records::start(accounts.clone(), settings.attempts_kept, tell),
+            records: Records::start(accounts.clone(), settings.attempts_kept, random, tell),
             settings,
             accounts,
             trees,

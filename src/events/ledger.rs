@@ -107,12 +107,12 @@ impl Ledger for StoreLedger {
     }
 
     fn noted(&self, note: TransferNote) {
-        let (transfer, event) = rows::of_note(note);
-        tell(&transfer, &self.metrics);
+        let rows = Box::new(rows::of_note(note));
+        tell(&rows.0, &self.metrics);
         let noted = Arc::clone(&self.room_for_notes)
             .try_acquire_owned()
             .ok()
-            .and_then(|room| self.queue.try_send(Entry::Note { transfer, event, _room: room }).ok());
+            .and_then(|room| self.queue.try_send(Entry::Note { rows, _room: room }).ok());
         if noted.is_none() {
             // Told by the writer, many at a time: a flood of notes is no reason for a flood of warnings.
             self.dropped_notes.fetch_add(1, Ordering::Relaxed);

@@ -35,7 +35,7 @@ pub(super) fn of_happening(happening: Happening) -> Rows {
         }
         Happening::Changed(change) => {
             let came_as = came_as(&change);
-            Rows { transfer: None, event: Some(of_change(change)), came_as, folders }
+            Rows { transfer: None, event: Some(of_change(&change)), came_as, folders }
         }
     }
 }
@@ -86,7 +86,7 @@ pub(super) fn of_publication(publication: Publication) -> (TransferRow, Option<E
 }
 
 /// The event of a removal or a rename.
-fn of_change(change: FileChange) -> EventRow {
+fn of_change(change: &FileChange) -> EventRow {
     let (account, folder, path) = (change.account, change.folder, change.path.as_str());
     let (bytes, actor) = (change.bytes, actor_data(&change.actor));
     let (kind, data) = match &change.change {

@@ -29,7 +29,7 @@ pub(super) enum Entry {
     /// Answered, for each, when they are durable.
     Happenings { rows: Vec<Rows>, done: oneshot::Sender<Vec<Result<(), LedgerError>>> },
     /// Nobody waits for it.
-    Note { transfer: TransferRow, event: EventRow, _room: OwnedSemaphorePermit },
+    Note { rows: Box<(TransferRow, EventRow)>, _room: OwnedSemaphorePermit },
     /// Answered when everything before it is written.
     Flush { done: oneshot::Sender<()> },
 }
@@ -100,8 +100,8 @@ impl Writer {
                     let outcomes = self.write_in_order(&rows, &mut outage).await;
                     drop(done.send(outcomes));
                 }
-                Entry::Note { ref transfer, ref event, .. } => {
-                    if let Err(failure) = self.write_one(Told::of_note(transfer, event), &mut outage).await {
+                Entry::Note { ref rows, .. } => {
+                    if let Err(failure) = self.write_one(Told::of_note(rows), &mut outage).await {
                         self.failed_notes += 1;
                         self.failure = Some(failure);
                     }
@@ -173,7 +173,7 @@ impl<'a> Told<'a> {
         Self { transfer: rows.transfer.as_ref(), event: rows.event.as_ref(), came_as: rows.came_as.as_ref() }
     }
 
-    fn of_note(transfer: &'a TransferRow, event: &'a EventRow) -> Self {
+    fn of_note((transfer, event): &'a (TransferRow, EventRow)) -> Self {
         Self { transfer: Some(transfer), event: Some(event), came_as: None }
     }
 }
@@ -181,7 +181,7 @@ impl<'a> Told<'a> {
 fn told(entry: &Entry) -> Vec<Told<'_>> {
     match entry {
         Entry::Happenings { rows, .. } => rows.iter().map(Told::of).collect(),
-        Entry::Note { transfer, event, .. } => vec![Told::of_note(transfer, event)],
+        Entry::Note { rows, .. } => vec![Told::of_note(rows)],
         Entry::Flush { .. } => Vec::new(),
     }
 }

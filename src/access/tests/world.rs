@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::access::accounts::{Accounts, Known, Question, SignInRecord};
+use crate::access::accounts::{Accounts, Found, Known, Question, SignInRecord};
 use crate::access::grant::Trees;
 use crate::access::records::Record;
 use crate::access::remembered::Remembered;
@@ -16,8 +16,8 @@ use crate::config::{AccessSettings, PasswordSettings, SessionSettings};
 use crate::credentials::{HashError, Hasher, Passwords};
 use crate::domain::{
     Account, AccountId, AccountName, AccountState, AuthenticationRule, ConnectionType, Credential, CredentialId,
-    CredentialKind, Hosting, InstanceId, LoginName, ManualClock, OsRandom, Preset, PresetName, PublicKey, RemoteFolder,
-    Secret, Timestamp, TlsResumption, Validity,
+    CredentialKind, Hosting, InstanceId, LoginName, ManualClock, OsRandom, Preset, PresetName, PublicKey, Secret,
+    Timestamp, TlsResumption, Validity,
 };
 use crate::sessions::Registry;
 use crate::store::{Block, Conflict, StoreError};
@@ -113,7 +113,7 @@ impl Accounts for MemoryAccounts {
         Box::pin(async { answer })
     }
 
-    fn find(&self, account: AccountId) -> BoxFuture<'_, Result<Option<(Account, Vec<RemoteFolder>)>, StoreError>> {
+    fn find(&self, account: AccountId) -> BoxFuture<'_, Result<Option<Found>, StoreError>> {
         let records = self.records.lock().unwrap();
         let found = records.iter().find(|record| record.account.id == account);
         let answer = self.answer(found.map(|record| (record.account.clone(), record.folders.clone())));
@@ -127,7 +127,7 @@ impl Accounts for MemoryAccounts {
         let refused = |record: &Record| match record {
             Record::Use { .. } => self.refuses_uses.load(Ordering::SeqCst),
             Record::Block(_) => self.refuses_blocks.load(Ordering::SeqCst),
-            Record::Attempt(_) | Record::Upgrade { .. } => false,
+            Record::Attempt(_) | Record::Upgrade { .. } | Record::Event(_) => false,
         };
         if records.iter().any(refused) {
             return Box::pin(async { Err(StoreError::Conflict(Conflict::Parent)) });
@@ -147,7 +147,7 @@ impl Accounts for MemoryAccounts {
                             }
                         }
                     }
-                    Record::Attempt(_) | Record::Use { .. } => {}
+                    Record::Attempt(_) | Record::Use { .. } | Record::Event(_) => {}
                 }
                 self.written.lock().unwrap().push(record.clone());
             }
@@ -307,7 +307,7 @@ fn door(
         registry.clone(),
         (passwords.clone(), Remembered::new(passwords.remember(), &OsRandom)),
         Arc::new(presets()),
-        clock.clone(),
+        (clock.clone(), Arc::new(OsRandom)),
     )
 }
 
