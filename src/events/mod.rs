@@ -15,3 +15,5 @@ mod writer;
 
 pub use history::forget_old;
 pub use ledger::StoreLedger;
+#[cfg(test)]
+pub(crate) use rows::{documented, keys};

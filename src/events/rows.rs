@@ -244,6 +244,19 @@ impl From<Actor> for Who {
     }
 }
 
+/// The example of a kind's data in docs/EVENTS.md.
+#[cfg(test)]
+pub(crate) fn documented(kind: EventKind) -> serde_json::Value {
+    let (_, section) = include_str!("../../docs/EVENTS.md").split_once(&format!("### `{kind}`")).expect("a section");
+    let example = section.split("```").nth(1).and_then(|block| block.strip_prefix("json")).expect("an example");
+    serde_json::from_str(example).expect("an example in JSON")
+}
+
+#[cfg(test)]
+pub(crate) fn keys(data: &serde_json::Value) -> Vec<&String> {
+    data.as_object().expect("an object").keys().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,6 +304,24 @@ mod tests {
         assert_eq!(transfer.actor, "operator hr-suite");
         assert_eq!((transfer.session, transfer.connection_type, transfer.address), (None, None, None));
         assert_eq!((transfer.client, transfer.algorithms), (None, None));
+    }
+
+    #[test]
+    fn each_shape_is_the_documented_one() {
+        let publication = of_publication(publication(1)).1;
+        let failed = TransferNote { outcome: TransferOutcome::Failed { reason: String::new() }, ..note(1) };
+        let of_change = |change| of_happening(Happening::Changed(change)).event;
+        let events = [
+            publication,
+            of_change(renamed(1, true)),
+            of_change(renamed(1, false)),
+            of_change(change(1, Change::Deleted)),
+            Some(of_note(note(1)).1),
+            Some(of_note(failed).1),
+        ];
+        for event in events.into_iter().flatten() {
+            assert_eq!(keys(&event.data), keys(&documented(event.kind)), "{}", event.kind);
+        }
     }
 
     #[test]
@@ -391,8 +422,7 @@ mod tests {
         assert_eq!(came_as.unwrap().path.as_str(), "/export/absences-1.csv.part");
         let of_publication = of_publication(publication(1)).1.unwrap();
         assert_eq!(event.kind, of_publication.kind);
-        let keys = |event: &EventRow| event.data.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-        assert_eq!(keys(&event), keys(&of_publication), "one shape");
+        assert_eq!(keys(&event.data), keys(&of_publication.data), "one shape");
         assert_eq!(event.data["transfer"], serde_json::Value::Null);
 
         let brought_by = super::of_publication(Publication { unproven_end: true, ..publication(1) }).0;

@@ -40,7 +40,7 @@ impl Read for Pieces {
 /// An upload of which the first half was sent.
 enum Upload {
     Sftp { session: Session, handle: serde_json::Value },
-    Ftp { control: Box<Ftp>, data: Data },
+    Ftp(Box<(Ftp, Data)>),
     Api { pieces: mpsc::Sender<Vec<u8>>, answer: JoinHandle<Answer> },
 }
 
@@ -77,7 +77,7 @@ impl Place {
                 let mut control = FtpServer::of(self.gateway).sign_in(mode, &self.account);
                 let mut data = control.begin(&format!("STOR {PATH}"));
                 data.send(half);
-                Upload::Ftp { control: Box::new(control), data }
+                Upload::Ftp(Box::new((control, data)))
             }
             Way::Api => {
                 let (pieces, body) = mpsc::channel();
@@ -111,7 +111,8 @@ impl Upload {
                 assert!(session.write(&handle, offset as u64, half).is_done());
                 assert!(session.close(&handle).is_done());
             }
-            Self::Ftp { mut control, mut data } => {
+            Self::Ftp(connections) => {
+                let (mut control, mut data) = *connections;
                 data.send(half);
                 data.finish();
                 control.expect_reply(226);
@@ -128,7 +129,8 @@ impl Upload {
     fn cut(self) {
         match self {
             Self::Sftp { session, .. } => session.vanish(),
-            Self::Ftp { control, data } => {
+            Self::Ftp(connections) => {
+                let (control, data) = *connections;
                 drop(data.cut(Cut::Reset));
                 control.cut(Cut::Reset);
             }
