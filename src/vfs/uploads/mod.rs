@@ -3,6 +3,9 @@
 //! The index lives in memory and is rebuilt from the sidecars at start-up. Its lock is held for moments only, never
 //! over disk work: methods that end uploads answer the ids whose files the caller then removes.
 
+mod held;
+mod pending;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,13 +13,12 @@ use std::time::Duration;
 use crate::domain::{AccountId, FileName, Timestamp, UploadId, VirtualPath};
 
 use super::backend::{OpenFile, Times};
-use super::ledger::Happening;
 use super::sidecar::Held;
+
+pub(super) use pending::Pending;
 
 /// Incomplete uploads kept for an account, and uploads remembered for those who may only write. The oldest go first.
 const KEPT_PER_ACCOUNT: usize = 1_000;
-/// Uploads that an account has waiting for their rename. More are refused: none of them may be given up for another.
-const HELD_PER_ACCOUNT: usize = 10_000;
 /// Large whole files that an account has open to be edited in a copy, at a time.
 const COPIES_PER_ACCOUNT: usize = 16;
 
@@ -98,16 +100,6 @@ struct Index {
     live: HashSet<UploadId>,
     /// Happened, not recorded yet.
     pending: HashMap<UploadId, Pending>,
-}
-
-/// A publication or change that happened and is not recorded.
-#[derive(Debug, Clone)]
-pub(super) struct Pending {
-    pub(super) happening: Happening,
-    /// That it happened outlasts a loss of power.
-    pub(super) lasts: bool,
-    /// Of a change: its sidecar says that it was made.
-    pub(super) is_sealed: bool,
 }
 
 /// What a rename did to the incomplete uploads of an account.
@@ -251,100 +243,6 @@ impl Uploads {
         incomplete.into_iter().chain(of_account.held.remove(&staged.path).map(|(id, _)| id)).collect()
     }
 
-    /// Whether the account may have one more upload waiting for its rename, at this path.
-    pub(super) fn has_room_to_hold(&self, account: AccountId, path: &VirtualPath) -> bool {
-        let index = self.index();
-        let room = |of: &OfAccount| of.held.len() < HELD_PER_ACCOUNT || of.held.contains_key(path);
-        index.accounts.get(&account).is_none_or(room)
-    }
-
-    /// Ends a login's upload that is whole and waits for its rename; answers the other ones of its path, which are
-    /// obsolete.
-    pub(super) fn hold(&self, staged: &Staged, held: Held) -> Vec<UploadId> {
-        let mut index = self.index();
-        index.live.remove(&staged.id);
-        let of_account = index.of(staged.account);
-        of_account.leave(staged.id);
-        let incomplete = of_account.incomplete.remove(&staged.path).map(|upload| upload.id);
-        let older = of_account.held.insert(staged.path.clone(), (staged.id, held)).map(|(id, _)| id);
-        incomplete.into_iter().chain(older).collect()
-    }
-
-    /// Puts back an upload that waits for its rename; answers the one that gives way, which may be this one.
-    #[must_use]
-    pub(super) fn hold_again(
-        &self,
-        account: AccountId,
-        path: VirtualPath,
-        id: UploadId,
-        held: Held,
-    ) -> Option<UploadId> {
-        let mut index = self.index();
-        index.live.remove(&id);
-        let of_account = index.of(account);
-        match of_account.held.get(&path) {
-            Some((_, other)) if other.at > held.at => Some(id),
-            _ => of_account.held.insert(path, (id, held)).map(|(older, _)| older),
-        }
-    }
-
-    /// Takes out the upload of a path that waits for its rename: the caller's to publish, or to remove the files of.
-    pub(super) fn take_held(&self, account: AccountId, path: &VirtualPath, id: UploadId) -> Option<Held> {
-        let mut index = self.index();
-        let of_account = index.accounts.get_mut(&account)?;
-        let (_, held) = of_account.held.remove(path).filter(|(found, _)| *found == id)?;
-        index.live.insert(id);
-        Some(held)
-    }
-
-    /// Notes what happened and is not recorded. It may not outlast a loss of power yet.
-    pub(super) fn pend(&self, id: UploadId, happening: Happening) {
-        self.index().pending.insert(id, Pending { happening, lasts: false, is_sealed: false });
-    }
-
-    /// What is not recorded yet of a path that is about to be changed, and needs to be settled before.
-    pub(super) fn unsettled(&self, account: AccountId, path: &VirtualPath) -> Vec<(UploadId, Pending)> {
-        let overlaps = |one: &VirtualPath| one.is_within(path) || path.is_within(one);
-        let is_unsettled = |pending: &Pending| match &pending.happening {
-            Happening::Published(publication) => !pending.lasts && overlaps(&publication.path),
-            Happening::Changed(change) => {
-                (!pending.is_sealed && overlaps(change.old_path())) || (!pending.lasts && overlaps(&change.path))
-            }
-        };
-        let index = self.index();
-        let of_account = index.pending.iter().filter(|(_, pending)| pending.happening.account() == account);
-        of_account.filter(|(_, pending)| is_unsettled(pending)).map(|(id, pending)| (*id, pending.clone())).collect()
-    }
-
-    /// The sidecar of this change says that it was made.
-    pub(super) fn sealed(&self, id: UploadId) {
-        if let Some(pending) = self.index().pending.get_mut(&id) {
-            pending.is_sealed = true;
-        }
-    }
-
-    /// A loss of power does not undo this any more.
-    pub(super) fn lasts(&self, id: UploadId) {
-        if let Some(pending) = self.index().pending.get_mut(&id) {
-            pending.lasts = true;
-        }
-    }
-
-    pub(super) fn count_pending(&self) -> usize {
-        self.index().pending.len()
-    }
-
-    pub(super) fn recorded(&self, id: UploadId) {
-        self.index().pending.remove(&id);
-    }
-
-    /// What waits for its record, in the order in which it happened.
-    pub(super) fn pending(&self) -> Vec<(UploadId, Pending)> {
-        let mut pending: Vec<_> = self.index().pending.iter().map(|(id, one)| (*id, one.clone())).collect();
-        pending.sort_by_key(|(_, pending)| pending.happening.event());
-        pending
-    }
-
     pub(super) fn just_uploaded(&self, account: AccountId, path: &VirtualPath, now: Timestamp) -> Option<JustUploaded> {
         let index = self.index();
         let remembered = &index.accounts.get(&account)?.just_uploaded;
@@ -426,16 +324,6 @@ impl Uploads {
             of_account.just_uploaded.retain(|memory| memory.until > now);
             !of_account.is_empty()
         });
-        expired
-    }
-
-    /// Takes out the uploads that have waited for their rename since before `until`.
-    pub(super) fn expire_held(&self, until: Timestamp) -> Vec<(AccountId, UploadId)> {
-        let mut expired = Vec::new();
-        for (account, of_account) in &mut self.index().accounts {
-            let past = of_account.held.extract_if(|_, (_, held)| held.at <= until);
-            expired.extend(past.map(|(_, (id, _))| (*account, id)));
-        }
         expired
     }
 
