@@ -20,7 +20,7 @@ import sys
 import time
 from pathlib import Path
 
-from gateway import FOLDER, Gateway, digest_of
+from gateway import FOLDER, Gateway, digest_of, ends_in_intent
 
 WORKER = Path(__file__).with_name("deed_clients.py")
 WAYS = ("sftp", "ftps", "ftpes", "api")
@@ -181,6 +181,8 @@ class Deeds:
             for deed in deeds:
                 faults += self.settle(way, deed)
         faults += self.events() + self.all_files()
+        faults += [("untold", f"{sidecar.name}: an intent outlived the start")
+                   for sidecar in self.gateway.staging.glob("*.json") if ends_in_intent(sidecar.read_text())]
         for kind, text in faults:
             self.count(kind)
             print(f"kill {self.kept['done']}: {kind}: {text}", flush=True)
