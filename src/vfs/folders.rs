@@ -98,6 +98,8 @@ pub(super) fn trash_folder(
     path: &VirtualPath,
     keep: &[VirtualPath],
 ) -> Result<(), VfsError> {
+    // A removal that is announced is made, or not, before.
+    let _alone = core.names.hold(account, &[path])?;
     let entry = trash_entry(core.now(), core.new_upload_id());
     let inside: Vec<VirtualPath> = keep.iter().filter(|kept| kept.is_within(path)).cloned().collect();
     let trash = Trash { core, instance, account, entry: &entry, keep: &inside };
