@@ -5,7 +5,6 @@ use futures_util::future::BoxFuture;
 use super::records::Record;
 use crate::domain::{Account, AccountId, Credential, LoginName, RemoteFolder, Timestamp};
 use crate::store::{Block, Store, StoreError};
-use crate::vfs::TreeOwner;
 
 /// Everything that a sign-in needs to know of an account.
 #[derive(Debug, Clone)]
@@ -22,6 +21,9 @@ pub(super) struct Known {
     pub(super) record: Option<SignInRecord>,
 }
 
+/// An account and its remote folders.
+pub(super) type Found = (Account, Vec<RemoteFolder>);
+
 /// Whom to look up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Question<'a> {
@@ -36,8 +38,8 @@ pub(super) struct Question<'a> {
 pub(super) trait Accounts: Send + Sync + 'static {
     fn look_up<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Result<Known, StoreError>>;
 
-    /// Whose files an account's are. `None`: no such account.
-    fn owner(&self, account: AccountId) -> BoxFuture<'_, Result<Option<TreeOwner>, StoreError>>;
+    /// An account and its folders. `None`: no such account.
+    fn find(&self, account: AccountId) -> BoxFuture<'_, Result<Option<Found>, StoreError>>;
 
     /// Writes what happened, in one transaction; keeps at most `attempts_kept` rows of attempts for an account.
     fn write<'a>(&'a self, records: &'a [Record], attempts_kept: u32) -> BoxFuture<'a, Result<(), StoreError>>;
@@ -64,18 +66,19 @@ impl Accounts for Store {
         })
     }
 
-    fn owner(&self, account: AccountId) -> BoxFuture<'_, Result<Option<TreeOwner>, StoreError>> {
+    fn find(&self, account: AccountId) -> BoxFuture<'_, Result<Option<Found>, StoreError>> {
         Box::pin(async move {
             let mut reader = self.read().await?;
             let Some(account) = reader.accounts().find(account).await? else { return Ok(None) };
             let folders = reader.folders().of_account(account.id).await?;
-            Ok(Some(TreeOwner { instance: account.instance, account: account.id, folders }))
+            Ok(Some((account, folders)))
         })
     }
 
     fn write<'a>(&'a self, records: &'a [Record], attempts_kept: u32) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let mut unit = self.write().await?;
+            let mut events = Vec::new();
             for record in records {
                 match record {
                     Record::Attempt(attempt) => unit.sign_ins().record(attempt, attempts_kept).await?,
@@ -87,8 +90,10 @@ impl Accounts for Store {
                         unit.credentials().replace_hash(*credential, old, new).await?;
                     }
                     Record::Block(block) => unit.blocks().put(block).await?,
+                    Record::Event(event) => events.push(event),
                 }
             }
+            unit.events().record_all(&events).await?;
             unit.commit().await
         })
     }

@@ -62,6 +62,7 @@ impl Maintenance {
             Ok(sweep) if sweep == Default::default() => {}
             Ok(sweep) => info!(
                 incomplete = sweep.incomplete,
+                held = sweep.held,
                 orphans = sweep.orphans,
                 trash = sweep.trash,
                 "Removed {} incomplete uploads, {} orphans and {} trashed folders past their term",

@@ -17,6 +17,7 @@ use super::login_name::{InvalidLoginName, LoginName};
 use super::random::{Random, UNAMBIGUOUS};
 use super::remote_folder::FolderName;
 use super::rights::Rights;
+use super::temporary_names::TemporaryNames;
 use super::virtual_path::VirtualPath;
 
 /// A preset's name: `lucca`, `epaye`, `mprh`, …
@@ -147,6 +148,9 @@ pub struct Preset {
     /// Whether FTP's data connections resume their control connection's TLS session, where an account says nothing else.
     #[serde(default)]
     pub tls_resumption: TlsResumption,
+    /// Names that clients give a file until they have sent it all.
+    #[serde(default)]
+    pub temporary_names: TemporaryNames,
 }
 
 /// A field of a preset that does not fit, and what would be right.
@@ -193,6 +197,9 @@ impl Preset {
             return Err(wrong("credentials", "names at least one of \"password\", \"public_key\""));
         }
         self.validate_logins()?;
+        if let Err(problem) = self.temporary_names.validate() {
+            return Err(wrong("temporary_names", &problem.to_string()));
+        }
         let mut paths = HashSet::new();
         for (index, folder) in self.folders.iter().enumerate() {
             if !paths.insert(&folder.path) {
@@ -306,7 +313,7 @@ mod tests {
     #[test]
     fn each_field_that_does_not_fit_is_named() {
         type Spoil = fn(&mut Preset);
-        let cases: [(&str, Spoil); 9] = [
+        let cases: [(&str, Spoil); 10] = [
             ("version", |preset| preset.version = 0),
             ("label.fr", |preset| preset.label.fr.clear()),
             ("host", |preset| preset.host = "sftp://x".into()),
@@ -315,6 +322,7 @@ mod tests {
             ("credentials", |preset| preset.credentials.clear()),
             ("login_prefix", |preset| preset.login_prefix = "/".into()),
             ("login_pattern", |preset| preset.login_pattern = "{instance}".into()),
+            ("temporary_names", |preset| preset.temporary_names = serde_json::from_str(r#"["*"]"#).unwrap()),
             ("folders[1].path", |preset| preset.folders.push(preset.folders[0].clone())),
         ];
         for (field, spoil) in cases {

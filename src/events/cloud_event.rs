@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn extension_attributes_are_named_as_the_standard_wants_and_none_is_null() {
-        let told = cloud_event(&rows::of_publication(publication(1)).1);
+        let told = cloud_event(&rows::of_publication(publication(1)).1.unwrap());
         for (name, value) in told.as_object().unwrap() {
             assert!(name.len() <= 20 && name.bytes().all(|byte| byte.is_ascii_lowercase()), "{name}");
             assert!(!value.is_null(), "{name}");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::{AccountId, ClientSoftware, InstanceId, RemoteFolder, Timestamp, VirtualPath};
+use crate::domain::{AccountId, ClientSoftware, InstanceId, RemoteFolder, TemporaryNames, Timestamp, VirtualPath};
 
 use super::backend::Times;
 use super::storage::{blocking, small};
@@ -15,6 +15,15 @@ pub struct TreeOwner {
     pub instance: InstanceId,
     pub account: AccountId,
     pub folders: Vec<RemoteFolder>,
+    /// Files of such names raise no events.
+    pub temporary_names: TemporaryNames,
+}
+
+impl TreeOwner {
+    /// With the usual temporary names.
+    pub fn new(instance: InstanceId, account: AccountId, folders: Vec<RemoteFolder>) -> Self {
+        Self { instance, account, folders, temporary_names: TemporaryNames::default() }
+    }
 }
 
 /// What a rename does to a target that is there.
@@ -96,14 +105,15 @@ impl SessionTree {
         self.blocking(move |view| view.remove_folder(&path)).await
     }
 
-    /// Needs delete. Where the login has an incomplete upload, that alone goes. Durable when it resolves.
+    /// Needs delete. Where the login has an upload that is not published, that alone goes. Durable when it resolves, and
+    /// recorded soon after.
     pub async fn remove_file(&self, path: &VirtualPath) -> Result<(), VfsError> {
         let path = path.clone();
         self.blocking(move |view| view.remove_file(&path)).await
     }
 
-    /// Needs rename; into another remote folder also write there; over something overwrite there. Atomic, and durable
-    /// when it resolves.
+    /// Needs rename; into another remote folder also write there; over something overwrite there. Atomic, durable when it
+    /// resolves, and recorded soon after. Of an upload that waits for it (a folder's rule): publishes it.
     pub async fn rename(&self, from: &VirtualPath, to: &VirtualPath, replace: Replace) -> Result<(), VfsError> {
         let (from, to) = (from.clone(), to.clone());
         self.blocking(move |view| view.rename(&from, &to, replace)).await
@@ -117,7 +127,7 @@ impl SessionTree {
         accessed: Option<Timestamp>,
     ) -> Result<(), VfsError> {
         let path = path.clone();
-        self.blocking(move |view| view.set_times(&path, Times { modified, accessed })).await
+        self.look(move |view| view.set_times(&path, Times { modified, accessed })).await
     }
 
     /// Needs overwrite. Published like any update in place.

@@ -44,6 +44,9 @@ pub struct PresetView {
     /// Whether FTP data connections must resume the TLS session of their control connection: `offered` or `require`.
     /// Accounts may differ.
     tls_resumption: &'static str,
+    /// Patterns of names, with `*` for any text, that clients give a file until they have sent all of it.
+    #[schema(example = json!(["*.filepart", "*.part", "*.tmp", "*~", ".in.*"]))]
+    temporary_names: Vec<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -96,6 +99,7 @@ impl From<(PresetName, Preset)> for PresetView {
             folders: preset.folders.into_iter().map(PresetFolderView::from).collect(),
             close_notify: preset.close_notify.as_str(),
             tls_resumption: preset.tls_resumption.as_str(),
+            temporary_names: preset.temporary_names.patterns().to_vec(),
         }
     }
 }

@@ -10,6 +10,7 @@ on_every_engine! {
     many_transfers_and_events_are_recorded_in_few_statements;
     a_transfer_is_recorded_once_and_read_back;
     transfers_are_listed_newest_first_and_outlive_their_account;
+    the_last_upload_to_a_path_is_found;
     old_transfers_are_forgotten_in_steps;
     an_event_is_recorded_once_and_read_back;
     events_are_listed_in_the_order_in_which_they_were_recorded;
@@ -118,6 +119,34 @@ async fn transfers_are_listed_newest_first_and_outlive_their_account(store: &Sto
     let rest = PageRequest { after: first.next, limit: 3 };
     let rest = unit.transfers().of_account(account.id, &TransferFilter::default(), &rest).await.unwrap();
     assert_eq!(rest.items, [rows[1].clone(), rows[0].clone()]);
+}
+
+async fn the_last_upload_to_a_path_is_found(store: &Store) {
+    let (_, account) = written_account(store).await;
+    let completed = |seconds| TransferRow { outcome: TransferResult::Completed, ..transfer(&account, seconds) };
+    let other_path = "/export/other.csv".parse().unwrap();
+    let rows = [
+        completed(0),
+        completed(2),
+        // None of these is it.
+        transfer(&account, 3),
+        TransferRow { direction: TransferDirection::Download, ..completed(4) },
+        TransferRow { path: other_path, ..completed(5) },
+        completed(8),
+    ];
+    let mut unit = store.write().await.unwrap();
+    for row in &rows {
+        unit.transfers().record(row).await.unwrap();
+    }
+    let path = rows[0].path.clone();
+    for (until, expected) in
+        [(0, None), (1, Some(&rows[0])), (3, Some(&rows[1])), (8, Some(&rows[1])), (9, Some(&rows[5]))]
+    {
+        let found = unit.transfers().last_upload_to(account.id, &path, later(until)).await.unwrap();
+        assert_eq!(found.as_ref(), expected, "{until}");
+    }
+    let another = AccountId::new(NOW, &OsRandom);
+    assert_eq!(unit.transfers().last_upload_to(another, &path, later(9)).await.unwrap(), None);
 }
 
 async fn old_transfers_are_forgotten_in_steps(store: &Store) {
