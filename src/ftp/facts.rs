@@ -160,6 +160,12 @@ mod tests {
         }
     }
 
+    fn perm(metadata: &Metadata) -> String {
+        let mut line = Vec::new();
+        put_perm(&mut line, metadata);
+        String::from_utf8(line).unwrap()
+    }
+
     #[test]
     fn facts_are_exact_and_only_those_wanted() {
         let all = Wanted::default();
