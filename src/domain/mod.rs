@@ -28,6 +28,7 @@ pub mod temporary_names;
 pub mod token_scope;
 pub mod transfer;
 pub mod virtual_path;
+pub mod webhook;
 
 pub use access_rule::{AddressRange, AuthenticationRule};
 pub use account::{Account, AccountName, AccountState};
@@ -39,7 +40,9 @@ pub use event_kind::EventKind;
 pub use folder_rules::{FolderRules, FolderRulesChange};
 pub use ftp_rules::{BareEnd, CloseNotify, Control, FtpRules, NotProven, TlsResumption, UnprovenEnd, Watch};
 pub use hosting::Hosting;
-pub use ids::{AccountId, CredentialId, EventId, FolderId, InstanceId, SessionId, TokenId, TransferId, UploadId};
+pub use ids::{
+    AccountId, CredentialId, EventId, FolderId, InstanceId, SessionId, TokenId, TransferId, UploadId, WebhookId,
+};
 pub use instance::{Instance, InstanceKey, InstanceName};
 pub use login_name::LoginName;
 pub use name_encoding::NameEncoding;
@@ -53,3 +56,4 @@ pub use temporary_names::TemporaryNames;
 pub use token_scope::TokenScope;
 pub use transfer::{TransferDirection, TransferResult};
 pub use virtual_path::{FileName, VirtualPath};
+pub use webhook::{DeliveryState, WebhookState, WebhookUrl};
