@@ -63,7 +63,7 @@ class Deeds:
         if kept.get("identity") != identity:
             shutil.rmtree(self.folder, ignore_errors=True)
             (self.folder / "work").mkdir(parents=True)
-            kept = {"identity": identity, "done": 0, "pid": 0, "files": {}, "told": {}, "events": {}, "pending": {},
+            kept = {"identity": identity, "done": 0, "pid": 0, "files": {}, "puts": {}, "told": {}, "events": {}, "pending": {},
                     "counts": {}, "receiver": 0, "received": {}}
         self.kept, self.gateway = kept, None
         self.receiver = Receiver(kept["receiver"], self.seed, kept["received"])
@@ -237,6 +237,7 @@ class Deeds:
             signature = self.signature(deed)
             if deed["do"] == "put":
                 files[path] = [deed["size"], deed["digest"]]
+                self.kept["puts"][path] = self.kept["puts"].get(path, 0) + 1
             elif deed["do"] == "rename":
                 files[path] = files.pop(deed["from"])
             else:
@@ -252,7 +253,7 @@ class Deeds:
             after = [deed["size"], deed["digest"]]
             if before == after:
                 # The same contents again: only its transfer tells, which the event is checked against.
-                return self.transfers(deed["path"]) > self.kept["told"].get(self.signature(deed), 0)
+                return self.transfers(deed["path"]) > self.kept["puts"].get(deed["path"], 0)
             return True if now == after else False if now == before else None
         if deed["do"] == "delete":
             return True if now is None else False if now == before else None
@@ -288,6 +289,7 @@ class Deeds:
             return database.execute(statement, values).fetchall()
 
     def transfers(self, path):
+        """Uploads under this very name; one that was renamed to it came under another."""
         found = self.query("SELECT COUNT(*) FROM transfers WHERE path = ? AND direction = 'upload'"
                            " AND outcome = 'completed' AND account = ?", path, self.gateway.account)
         return found[0][0]
