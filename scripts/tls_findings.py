@@ -7,7 +7,6 @@ import sys
 
 # What testssl.sh dislikes and stays, by the beginning of its words; docs/PROTOCOL.md tells why.
 ACCEPTED = {
-    "cipher_order": "NOT a cipher order configured",
     "TLS_session_ticket": "valid for 604800 seconds",
     # Of the certificate of `try`, not of the gateway's TLS.
     "cert_revocation": "Neither CRL nor OCSP URI provided",
