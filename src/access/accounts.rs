@@ -1,9 +1,11 @@
 //! What the door asks of the store, as an interface, so that a test can answer instead.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::BoxFuture;
 
 use super::records::Record;
-use crate::domain::{Account, AccountId, Credential, LoginName, RemoteFolder, Timestamp};
+use crate::domain::{Account, AccountId, Credential, LoginName, Preset, PresetName, RemoteFolder, Timestamp};
 use crate::store::{Block, Store, StoreError};
 use crate::vfs::TreeOwner;
 
@@ -33,11 +35,18 @@ pub(super) struct Question<'a> {
     pub(super) now: Timestamp,
 }
 
+/// What holds for accounts that do not say otherwise.
+pub(super) type Presets = BTreeMap<PresetName, Preset>;
+
 pub(super) trait Accounts: Send + Sync + 'static {
     fn look_up<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Result<Known, StoreError>>;
 
     /// Whose files an account's are. `None`: no such account.
-    fn owner(&self, account: AccountId) -> BoxFuture<'_, Result<Option<TreeOwner>, StoreError>>;
+    fn owner<'a>(
+        &'a self,
+        account: AccountId,
+        presets: &'a Presets,
+    ) -> BoxFuture<'a, Result<Option<TreeOwner>, StoreError>>;
 
     /// Writes what happened, in one transaction; keeps at most `attempts_kept` rows of attempts for an account.
     fn write<'a>(&'a self, records: &'a [Record], attempts_kept: u32) -> BoxFuture<'a, Result<(), StoreError>>;
@@ -64,12 +73,16 @@ impl Accounts for Store {
         })
     }
 
-    fn owner(&self, account: AccountId) -> BoxFuture<'_, Result<Option<TreeOwner>, StoreError>> {
+    fn owner<'a>(
+        &'a self,
+        account: AccountId,
+        presets: &'a Presets,
+    ) -> BoxFuture<'a, Result<Option<TreeOwner>, StoreError>> {
         Box::pin(async move {
             let mut reader = self.read().await?;
             let Some(account) = reader.accounts().find(account).await? else { return Ok(None) };
             let folders = reader.folders().of_account(account.id).await?;
-            Ok(Some(TreeOwner { instance: account.instance, account: account.id, folders }))
+            Ok(Some(TreeOwner::of(&account, folders, presets)))
         })
     }
 

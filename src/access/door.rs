@@ -116,7 +116,7 @@ impl Access {
     /// An operator's way to an account's files. `None`: no such account. `Busy`: it is being changed.
     pub async fn operator_entry(&self, operator: &str, account: AccountId) -> Result<Option<OperatorTree>, VfsError> {
         let as_of = self.registry.moment();
-        let found = match tokio::time::timeout(LONGEST_LOOKUP, self.accounts.owner(account)).await {
+        let found = match tokio::time::timeout(LONGEST_LOOKUP, self.accounts.owner(account, &self.presets)).await {
             Ok(found) => found.map_err(io::Error::other),
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
         };

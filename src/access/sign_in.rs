@@ -230,6 +230,7 @@ impl SignIn {
     fn grant(&self, record: SignInRecord, as_of: Moment) -> Grant {
         let SignInRecord { account, folders, .. } = record;
         let rules = account.ftp_rules(&self.access.presets);
+        let owner = TreeOwner::of(&account, folders, &self.access.presets);
         Grant::new(Granted {
             opening: Opening {
                 account: account.id,
@@ -242,7 +243,7 @@ impl SignIn {
                 ftp_rules: rules.resuming_at_least(self.connection.tls_resumption),
                 as_of,
             },
-            owner: TreeOwner { instance: account.instance, account: account.id, folders },
+            owner,
             registry: self.access.registry.clone(),
             trees: self.access.trees.clone(),
         })

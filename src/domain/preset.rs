@@ -14,6 +14,7 @@ use super::folder_rules::FolderRules;
 use super::ftp_rules::{CloseNotify, FtpRules, TlsResumption};
 use super::instance::InstanceKey;
 use super::login_name::{InvalidLoginName, LoginName};
+use super::quota::{LARGEST_LIMIT, Quota};
 use super::random::{Random, UNAMBIGUOUS};
 use super::remote_folder::FolderName;
 use super::rights::Rights;
@@ -147,6 +148,9 @@ pub struct Preset {
     /// Whether FTP's data connections resume their control connection's TLS session, where an account says nothing else.
     #[serde(default)]
     pub tls_resumption: TlsResumption,
+    /// How much an account may hold, where it says nothing else.
+    #[serde(default)]
+    pub quota: Quota,
 }
 
 /// A field of a preset that does not fit, and what would be right.
@@ -191,6 +195,11 @@ impl Preset {
         }
         if self.credentials.is_empty() {
             return Err(wrong("credentials", "names at least one of \"password\", \"public_key\""));
+        }
+        for (limit, value) in self.quota.limits() {
+            if value.is_some_and(|value| value > LARGEST_LIMIT) {
+                return Err(wrong(&format!("quota.{limit}"), &format!("is at most {LARGEST_LIMIT}")));
+            }
         }
         self.validate_logins()?;
         let mut paths = HashSet::new();
@@ -306,13 +315,14 @@ mod tests {
     #[test]
     fn each_field_that_does_not_fit_is_named() {
         type Spoil = fn(&mut Preset);
-        let cases: [(&str, Spoil); 9] = [
+        let cases: [(&str, Spoil); 10] = [
             ("version", |preset| preset.version = 0),
             ("label.fr", |preset| preset.label.fr.clear()),
             ("host", |preset| preset.host = "sftp://x".into()),
             ("ports.ftps", |preset| preset.ports.ftps = 0),
             ("default_connection_types", |preset| preset.default_connection_types = ConnectionTypes::all()),
             ("credentials", |preset| preset.credentials.clear()),
+            ("quota.files", |preset| preset.quota.files = Some(LARGEST_LIMIT + 1)),
             ("login_prefix", |preset| preset.login_prefix = "/".into()),
             ("login_pattern", |preset| preset.login_pattern = "{instance}".into()),
             ("folders[1].path", |preset| preset.folders.push(preset.folders[0].clone())),

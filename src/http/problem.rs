@@ -13,7 +13,7 @@ use serde::Serialize;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response as ResponseObject, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
-use crate::management::{Cause, FieldError, ManagementError};
+use crate::management::{Cause, FieldError, ManagementError, sentence};
 
 /// A refusal on its way to the client.
 #[derive(Debug)]
@@ -50,10 +50,11 @@ enum Kind {
     Internal,
     Unavailable,
     NoSpace,
+    OverQuota,
 }
 
 impl Kind {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::MalformedRequest,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -71,6 +72,7 @@ impl Kind {
         Self::Internal,
         Self::Unavailable,
         Self::NoSpace,
+        Self::OverQuota,
     ];
 
     const fn describe(self) -> (StatusCode, &'static str, &'static str) {
@@ -104,6 +106,7 @@ impl Kind {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The gateway cannot do this at the moment")
             }
             Self::NoSpace => (StatusCode::INSUFFICIENT_STORAGE, "no-space", "No space is left for files"),
+            Self::OverQuota => (StatusCode::INSUFFICIENT_STORAGE, "over-quota", "The account may not hold that much"),
         }
     }
 }
@@ -193,6 +196,7 @@ impl From<ManagementError> for Problem {
             ManagementError::AlreadyThere => Self::precondition_failed("A file of this name is there already."),
             ManagementError::Busy => Self::new(Kind::Busy).with_header(RETRY_AFTER, "2"),
             ManagementError::NoSpace => Self::new(Kind::NoSpace),
+            ManagementError::OverQuota(over) => Self::new(Kind::OverQuota).saying(sentence(&over)),
             ManagementError::Unavailable(cause) => Self::unavailable(cause),
             ManagementError::Internal(cause) => Self::internal(cause),
         }

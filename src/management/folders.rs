@@ -172,7 +172,7 @@ impl Management {
     }
 
     async fn prepare_folders(&self, account: &Account, folders: Vec<RemoteFolder>) -> Result<(), ManagementError> {
-        let owner = TreeOwner { instance: account.instance, account: account.id, folders };
+        let owner = TreeOwner::of(account, folders, &self.presets);
         match self.storage.prepare(&owner).await {
             Err(VfsError::AlreadyExists | VfsError::NotAFolder) => {
                 Err(ManagementError::conflict("path", "There is a file at this path, or at a part of it."))

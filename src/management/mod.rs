@@ -27,6 +27,7 @@ pub mod sessions;
 #[cfg(test)]
 mod tests;
 pub mod tokens;
+pub mod usage;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,6 +51,7 @@ pub use operator::Operator;
 pub use page::{Page, PageRequest};
 pub use sessions::{OpenSession, SessionSearch};
 pub use tokens::{CreatedToken, NewToken, TokenInfo};
+pub use usage::AccountUsage;
 
 /// Whether the gateway takes work; implemented by `app`.
 pub trait Readiness: Send + Sync + 'static {

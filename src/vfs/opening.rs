@@ -70,7 +70,8 @@ impl View {
                     };
                     let continued = matches!(base, Base::Continued(_));
                     let facts = (mount.folder, rights, replace);
-                    return Ok(Upload::new(Arc::clone(self), staged, facts, options, continued));
+                    let over = if exists { self.whole(path)?.map(|whole| whole.size) } else { None };
+                    return Ok(Upload::new(Arc::clone(self), staged, facts, options, continued, over));
                 }
             }
         }

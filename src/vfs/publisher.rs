@@ -15,12 +15,15 @@
 //! conclusion is why the name in staging must last before there is an intent: else a loss of power could take the name
 //! and leave the intent, and a file would be recorded that never was.
 
+use std::sync::Arc;
+
 use crate::domain::EventId;
 
 use super::backend::Stat;
 use super::ledger::{LedgerError, Publication};
 use super::operation::Operation;
 use super::places::DiskPath;
+use super::quota::{Meter, Reservation};
 use super::sidecar::{Intent, Line};
 use super::upload::{Inner, Published};
 use super::uploads::JustUploaded;
@@ -33,15 +36,16 @@ pub(super) const WAITING_MOST: usize = 4_096;
 impl Inner {
     /// Blocking: steps 1 to 4. What fails before the file is visible leaves an incomplete upload; after, a publication
     /// to record.
-    pub(super) fn publish(&self, unproven_end: bool) -> Result<Published, VfsError> {
+    pub(super) fn publish(&self, unproven_end: bool, meter: Option<&Arc<Meter>>) -> Result<Published, VfsError> {
         self.close();
         let core = &self.view.core;
         let target = self.view.disk(&self.staged.path);
-        let placed = self.prepare(unproven_end).and_then(|(intent, stat)| {
+        let placed = self.prepare(unproven_end, meter).and_then(|(intent, stat, reservation)| {
             self.check_target(&intent)?;
             let staged = DiskPath::staged(self.staged.account, self.staged.id);
             let _stay = self.view.arrival.stay(&[&self.staged.path])?;
-            let replaced = core.backend.publish(&staged, &target, self.replace)?;
+            let names = (&staged, &target, self.replace);
+            let replaced = core.publish_counted(self.staged.account, names, stat.size, reservation)?;
             Ok((Publication { replaced, ..intent.publication() }, stat))
         });
         let (publication, stat) = match placed {
@@ -49,7 +53,7 @@ impl Inner {
             Err(error) => {
                 self.withdraw();
                 let error = self.told(error);
-                self.end_cut(&error.to_string());
+                self.end_cut(&self.reason_of(&error));
                 return Err(error);
             }
         };
@@ -68,7 +72,11 @@ impl Inner {
     }
 
     /// Steps 1 and 2.
-    fn prepare(&self, unproven_end: bool) -> Result<(Intent, Stat), VfsError> {
+    fn prepare(
+        &self,
+        unproven_end: bool,
+        meter: Option<&Arc<Meter>>,
+    ) -> Result<(Intent, Stat, Option<Reservation>), VfsError> {
         self.check_writes()?;
         let (core, staged) = (&self.view.core, &self.staged);
         if core.uploads.count_pending() >= WAITING_MOST {
@@ -79,7 +87,10 @@ impl Inner {
             staged.file.set_times(times)?;
         }
         let stat = staged.file.stat()?;
-        let replaced = self.view.whole(&staged.path)?.is_some();
+        let replaced = self.view.whole(&staged.path)?;
+        let reserved = meter.map(|meter| meter.reserve(stat.size, replaced.map(|file| file.size))).transpose();
+        let reservation = reserved.map_err(VfsError::OverQuota)?;
+        let replaced = replaced.is_some();
         staged.file.sync()?;
         core.backend.sync_folder(&DiskPath::staging_of(staged.account))?;
         let now = core.now();
@@ -100,7 +111,7 @@ impl Inner {
         };
         let sidecar = DiskPath::sidecar(staged.account, staged.id);
         Line::Intent(Box::new(intent.clone())).append(core.backend.as_ref(), &sidecar, true)?;
-        Ok((intent, stat))
+        Ok((intent, stat, reservation))
     }
 
     /// A name that was there when it was opened may be free by now, and to fill it is another right.

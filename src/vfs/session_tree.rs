@@ -1,8 +1,11 @@
 //! One login's view of its files.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::{AccountId, ClientSoftware, InstanceId, RemoteFolder, Timestamp, VirtualPath};
+use crate::domain::{
+    Account, AccountId, ClientSoftware, InstanceId, Preset, PresetName, Quota, RemoteFolder, Timestamp, VirtualPath,
+};
 
 use super::backend::Times;
 use super::storage::{blocking, small};
@@ -15,6 +18,15 @@ pub struct TreeOwner {
     pub instance: InstanceId,
     pub account: AccountId,
     pub folders: Vec<RemoteFolder>,
+    /// How much the account may hold.
+    pub quota: Quota,
+}
+
+impl TreeOwner {
+    /// With what holds for the account under `presets`.
+    pub fn of(account: &Account, folders: Vec<RemoteFolder>, presets: &BTreeMap<PresetName, Preset>) -> Self {
+        Self { instance: account.instance, account: account.id, folders, quota: account.quota(presets) }
+    }
 }
 
 /// What a rename does to a target that is there.
@@ -131,6 +143,12 @@ impl SessionTree {
     pub async fn space(&self, path: &VirtualPath) -> Result<Space, VfsError> {
         let path = path.clone();
         self.blocking(move |view| view.space(&path)).await
+    }
+
+    /// Whether the account's quota has room for a new file of so many bytes.
+    pub fn check_quota(&self, bytes: u64) -> Result<(), VfsError> {
+        let meter = self.view.core.quotas.find(self.view.account);
+        meter.map_or(Ok(()), |meter| meter.allows(bytes, None)).map_err(VfsError::OverQuota)
     }
 
     /// For small work of an edge's own on open files.

@@ -56,6 +56,7 @@ impl View {
             let _stay = arrival.stay(&paths).map_err(|_| VfsError::Busy)?;
             folders::prepare(&core, owner)?;
         }
+        core.quotas.admit(owner.instance, owner.account, owner.quota);
         let all = |folder: &RemoteFolder| RemoteFolder { rights: Rights::all(), ..folder.clone() };
         let mounts = if actor.is_login() {
             MountTable::new(&owner.folders)
@@ -228,7 +229,7 @@ impl View {
         }
         Operation::RemoveFile.require(mount.rights)?;
         let place = self.disk(path);
-        self.core.backend.remove_file(&place)?;
+        self.core.remove_counted(self.account, &place)?;
         self.core.backend.sync_folder(&place.parent())?;
         if self.actor.is_login() {
             // An upload that was cut meanwhile stays: it is later than what was removed.
@@ -264,7 +265,8 @@ impl View {
         let effective = if may_replace { replace } else { Replace::Refuse };
         {
             let _stay = self.arrival.stay(&[from, to])?;
-            match self.core.backend.rename(&from_place, &to_place, effective).map_err(VfsError::from) {
+            let renamed = self.core.rename_counted(self.account, &from_place, &to_place, effective);
+            match renamed.map_err(VfsError::from) {
                 Err(VfsError::AlreadyExists) if replace == Replace::Allow => return Err(VfsError::PermissionDenied),
                 result => result?,
             }
@@ -301,7 +303,14 @@ impl View {
 
     pub(super) fn space(&self, path: &VirtualPath) -> Result<Space, VfsError> {
         self.stat(path)?;
-        Ok(self.core.backend.space()?)
+        self.room()
+    }
+
+    /// What the disk has, or the account's quota where that leaves less.
+    pub(super) fn room(&self) -> Result<Space, VfsError> {
+        let space = self.core.backend.space()?;
+        let (bytes, files) = self.core.quotas.find(self.account).map_or((None, None), |meter| meter.left());
+        Ok(space.at_most(bytes, files))
     }
 
     /// The remote folder of a path that is to be changed. What leads to a mount, or is one, cannot be.

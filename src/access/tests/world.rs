@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::access::accounts::{Accounts, Known, Question, SignInRecord};
+use crate::access::accounts::{Accounts, Known, Presets, Question, SignInRecord};
 use crate::access::grant::Trees;
 use crate::access::records::Record;
 use crate::access::remembered::Remembered;
@@ -16,8 +16,8 @@ use crate::config::{AccessSettings, PasswordSettings, SessionSettings};
 use crate::credentials::{HashError, Hasher, Passwords};
 use crate::domain::{
     Account, AccountId, AccountName, AccountState, AuthenticationRule, ConnectionType, Credential, CredentialId,
-    CredentialKind, Hosting, InstanceId, LoginName, ManualClock, OsRandom, Preset, PresetName, PublicKey, Secret,
-    Timestamp, TlsResumption, Validity,
+    CredentialKind, Hosting, InstanceId, LoginName, ManualClock, OsRandom, Preset, PresetName, PublicKey, Quota,
+    Secret, Timestamp, TlsResumption, Validity,
 };
 use crate::sessions::Registry;
 use crate::store::{Block, Conflict, StoreError};
@@ -113,14 +113,14 @@ impl Accounts for MemoryAccounts {
         Box::pin(async { answer })
     }
 
-    fn owner(&self, account: AccountId) -> BoxFuture<'_, Result<Option<TreeOwner>, StoreError>> {
+    fn owner<'a>(
+        &'a self,
+        account: AccountId,
+        presets: &'a Presets,
+    ) -> BoxFuture<'a, Result<Option<TreeOwner>, StoreError>> {
         let records = self.records.lock().unwrap();
         let found = records.iter().find(|record| record.account.id == account);
-        let answer = self.answer(found.map(|record| TreeOwner {
-            instance: record.account.instance,
-            account,
-            folders: record.folders.clone(),
-        }));
+        let answer = self.answer(found.map(|record| TreeOwner::of(&record.account, record.folders.clone(), presets)));
         if let Some(meanwhile) = self.meanwhile.lock().unwrap().take() {
             meanwhile();
         }
@@ -369,6 +369,7 @@ pub(super) fn paie() -> SignInRecord {
         allowed_addresses: Vec::new(),
         close_notify: None,
         tls_resumption: None,
+        quota: Quota::default(),
         created_at: NOON,
         updated_at: NOON,
     };

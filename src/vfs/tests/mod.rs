@@ -7,6 +7,7 @@ mod escapes;
 mod housekeeping;
 mod incomplete;
 mod power;
+mod quotas;
 mod recorder;
 mod recording;
 mod rights;
@@ -103,7 +104,8 @@ impl Place {
             rights: *rights,
             rules: FolderRules::default(),
         };
-        let owner = TreeOwner { instance, account, folders: folders.iter().map(folder).collect() };
+        let owner =
+            TreeOwner { instance, account, folders: folders.iter().map(folder).collect(), quota: Quota::default() };
         Self { directory, ledger, clock, storage, owner }
     }
 

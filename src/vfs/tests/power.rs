@@ -176,7 +176,8 @@ impl Account {
             rights: Rights::all(),
             rules: FolderRules::default(),
         };
-        let owner = TreeOwner { instance, account, folders: ["/in", "/out"].map(folder).to_vec() };
+        let owner =
+            TreeOwner { instance, account, folders: ["/in", "/out"].map(folder).to_vec(), quota: Quota::default() };
         Self { owner, clock: Arc::new(ManualClock::at(now)) }
     }
 
