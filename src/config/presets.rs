@@ -173,7 +173,7 @@ impl Section for Preset {
 
 /// A value, or the word "none".
 #[derive(serde::Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "neither a whole number nor \"none\"")]
 enum OrNone<T> {
     Some(T),
     None(NoneWord),

@@ -196,10 +196,6 @@ impl Meter {
         lock(&self.numbers)
     }
 
-    pub(super) fn limits(&self) -> Quota {
-        self.numbers().limits
-    }
-
     pub(super) fn held(&self) -> Option<Held> {
         let numbers = self.numbers();
         numbers.counted_at.map(|counted_at| Held { usage: numbers.usage, counted_at })
