@@ -12,6 +12,7 @@ use super::registry::{Opening, Registry};
 use crate::domain::{
     AccountId, ClientSoftware, Clock, ConnectionType, FtpRules, InstanceId, LoginName, SessionId, Timestamp,
 };
+use crate::vfs::CutReason;
 
 /// Why someone ended a session from this side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +90,17 @@ impl Session {
     /// Why it was ended; `None` while it goes on, or when the peer itself left.
     pub fn end_reason(&self) -> Option<EndReason> {
         self.state.reason.get().copied()
+    }
+
+    /// Why the uploads of this session are cut now.
+    pub fn cut_reason(&self) -> CutReason {
+        match self.end_reason() {
+            None => CutReason::ConnectionLost,
+            Some(EndReason::ShuttingDown) => CutReason::ShuttingDown,
+            Some(EndReason::OperatorAsked | EndReason::AccountChanged | EndReason::AccountRemoved) => {
+                CutReason::ClosedByOperator
+            }
+        }
     }
 
     /// A sign of life (a request, a keepalive answered, bytes).

@@ -176,7 +176,15 @@ pub(super) mod samples {
     /// With an Ed25519 host key alone.
     pub(in crate::sftp) fn config() -> Config {
         let keys = vec![PrivateKey::from(Ed25519Keypair::from_seed(&[9; 32]))];
-        server_config(&crate::sftp::tests::settings(), &HostKeys { keys })
+        let settings = SftpSettings {
+            listeners: Vec::new(),
+            keepalive: Duration::from_secs(60),
+            channels: 10,
+            handles: 128,
+            rekey_mib: 1024,
+            scp: true,
+        };
+        server_config(&settings, &HostKeys { keys })
     }
 
     /// A KEXINIT behind its message number: the same ciphers and MACs both ways.

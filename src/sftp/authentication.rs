@@ -9,53 +9,8 @@ use russh::server::Auth;
 use russh::{MethodKind, MethodSet};
 use tracing::debug;
 
-use crate::access::{Needed, Outcome, Proof, Refusal, SignIn};
+use crate::access::Needed;
 use crate::domain::PublicKey;
-use crate::vfs::SessionTree;
-
-use super::below::{Answer, Door, Entered, Shown};
-
-/// The product's door.
-pub(super) struct AccessDoor {
-    pub sign_in: SignIn,
-}
-
-impl Door for AccessDoor {
-    type Tree = SessionTree;
-
-    fn set_client(&mut self, software: &str) {
-        self.sign_in.set_client(software);
-    }
-
-    fn set_protocol_details(&mut self, algorithms: &str) {
-        self.sign_in.set_protocol_details(algorithms);
-    }
-
-    async fn key_is_welcome(&mut self, login: &str, key: &PublicKey) -> bool {
-        self.sign_in.key_is_welcome(login, key).await
-    }
-
-    async fn attempt(&mut self, login: &str, proof: Shown) -> Answer<SessionTree> {
-        let proof = match proof {
-            Shown::Password(password) => Proof::Password(password),
-            Shown::PublicKey(key) => Proof::PublicKey(key),
-        };
-        match self.sign_in.attempt(login, proof).await {
-            Outcome::Granted(grant) => match grant.open().await {
-                Ok((session, tree)) => Answer::Entered(Entered { presence: std::sync::Arc::new(session), tree }),
-                Err(refusal) => Answer::from(refusal),
-            },
-            Outcome::MoreNeeded(needed) => Answer::MoreNeeded(needed),
-            Outcome::Refused(refusal) => Answer::from(refusal),
-        }
-    }
-}
-
-impl<T> From<Refusal> for Answer<T> {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused { reason: refusal.reason, end_connection: refusal.end_connection }
-    }
-}
 
 /// The methods by which what is still missing can be shown.
 pub(super) fn methods_for(needed: Needed) -> MethodSet {

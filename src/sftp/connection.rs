@@ -13,13 +13,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info};
 
+use crate::access::{Outcome, Proof, SignIn};
 use crate::config::SftpSettings;
 use crate::domain::{Clock, ConnectionType, NameEncoding, Secret};
+use crate::sessions;
 use crate::telemetry::Metrics;
+use crate::vfs::SessionTree;
 
 use super::algorithms;
 use super::authentication::{methods_for, partly, prompt, refused, usable_key};
-use super::below::{Answer, Door, Entered, Presence, Shown};
 use super::budget::Budget;
 use super::outbox::{Outbox, send_all};
 use super::overheard::Introduction;
@@ -33,7 +35,7 @@ const CHANNELS_EVER: usize = 10_000;
 #[derive(Default)]
 pub(super) struct Life {
     /// Set when it signs in.
-    presence: OnceLock<Arc<dyn Presence>>,
+    session: OnceLock<Arc<sessions::Session>>,
     /// Cancelled when it signs in.
     pub signed_in: CancellationToken,
     /// Cancelled when the connection is to be ended: too many attempts before it signed in, replies that are not read
@@ -46,8 +48,8 @@ pub(super) struct Life {
 }
 
 impl Life {
-    pub(super) fn presence(&self) -> Option<&Arc<dyn Presence>> {
-        self.presence.get()
+    pub(super) fn session(&self) -> Option<&Arc<sessions::Session>> {
+        self.session.get()
     }
 
     /// The session was ended: its channels begin nothing more. Resolves when each has told what it had begun, so that an
@@ -71,18 +73,24 @@ pub(super) struct Common {
 }
 
 /// The state of a connection.
-pub(super) struct Connection<D: Door> {
+pub(super) struct Connection {
     common: Common,
-    door: D,
+    sign_in: SignIn,
     introduction: Arc<Introduction>,
     /// The ways in that are left.
     methods: MethodSet,
-    entered: Option<Entered<D::Tree>>,
+    entered: Option<Entered>,
     life: Arc<Life>,
     lanes: HashMap<ChannelId, Lane>,
     channels_opened: usize,
     encoding: Arc<Mutex<NameEncoding>>,
     budget: Arc<Budget>,
+}
+
+/// What a connection has once it is signed in.
+struct Entered {
+    session: Arc<sessions::Session>,
+    tree: SessionTree,
 }
 
 /// A channel.
@@ -100,11 +108,11 @@ enum Input {
     Scp(scp::Feed),
 }
 
-impl<D: Door> Connection<D> {
-    pub(super) fn new(common: Common, door: D, introduction: Arc<Introduction>, life: Arc<Life>) -> Self {
+impl Connection {
+    pub(super) fn new(common: Common, sign_in: SignIn, introduction: Arc<Introduction>, life: Arc<Life>) -> Self {
         Self {
             common,
-            door,
+            sign_in,
             introduction,
             methods: algorithms::methods(),
             entered: None,
@@ -116,31 +124,34 @@ impl<D: Door> Connection<D> {
         }
     }
 
-    async fn attempt(&mut self, login: &str, proof: Shown) -> Auth {
+    async fn attempt(&mut self, login: &str, proof: Proof) -> Auth {
         self.introduce_client();
-        let metrics = self.common.metrics.clone();
-        match self.door.attempt(login, proof).await {
-            Answer::Entered(entered) => {
-                metrics.sign_in(ConnectionType::Sftp, "granted");
-                // Set once: russh takes no attempt after one that succeeded.
-                let _ = self.life.presence.set(Arc::clone(&entered.presence));
-                self.entered = Some(entered);
-                self.life.signed_in.cancel();
-                Auth::Accept
-            }
-            Answer::MoreNeeded(needed) => {
+        let refusal = match self.sign_in.attempt(login, proof).await {
+            Outcome::Granted(grant) => match grant.open().await {
+                Ok((session, tree)) => return self.enter(Arc::new(session), tree),
+                Err(refusal) => refusal,
+            },
+            Outcome::MoreNeeded(needed) => {
                 self.methods = methods_for(needed);
                 self.end_if_no_second_attempt_can_come();
-                partly(&self.methods)
+                return partly(&self.methods);
             }
-            Answer::Refused { reason, end_connection } => {
-                metrics.sign_in(ConnectionType::Sftp, reason.as_code());
-                if end_connection {
-                    self.life.leave.cancel();
-                }
-                self.refuse()
-            }
+            Outcome::Refused(refusal) => refusal,
+        };
+        self.common.metrics.sign_in(ConnectionType::Sftp, refusal.reason.as_code());
+        if refusal.end_connection {
+            self.life.leave.cancel();
         }
+        self.refuse()
+    }
+
+    fn enter(&mut self, session: Arc<sessions::Session>, tree: SessionTree) -> Auth {
+        self.common.metrics.sign_in(ConnectionType::Sftp, "granted");
+        // Set once: russh takes no attempt after one that succeeded.
+        let _ = self.life.session.set(Arc::clone(&session));
+        self.entered = Some(Entered { session, tree });
+        self.life.signed_in.cancel();
+        Auth::Accept
     }
 
     fn refuse(&self) -> Auth {
@@ -160,17 +171,17 @@ impl<D: Door> Connection<D> {
 
     fn introduce_client(&mut self) {
         if let Some(software) = self.introduction.identification() {
-            self.door.set_client(software);
+            self.sign_in.set_client(software);
         }
         if let Some(algorithms) = self.introduction.algorithms() {
-            self.door.set_protocol_details(algorithms);
+            self.sign_in.set_protocol_details(algorithms);
         }
     }
 
     /// Starts what serves a channel: a worker, and the sender of its replies.
     fn start(&mut self, channel: ChannelId, what: Service) -> bool {
         let (Some(entered), Some(lane)) = (&self.entered, self.lanes.get_mut(&channel)) else { return false };
-        if entered.presence.ended().is_cancelled() {
+        if entered.session.ended().is_cancelled() {
             return false;
         }
         let Some(writer) = lane.writer.take() else { return false };
@@ -178,7 +189,7 @@ impl<D: Door> Connection<D> {
         let served = Channel {
             number: channel.into(),
             tree: entered.tree.clone(),
-            presence: Arc::clone(&entered.presence),
+            session: Arc::clone(&entered.session),
             encoding: Arc::clone(&self.encoding),
             budget: Arc::clone(&self.budget),
             outbox: Arc::clone(&outbox),
@@ -219,14 +230,14 @@ enum Service {
     Scp(scp::Command),
 }
 
-impl<D: Door> Drop for Connection<D> {
+impl Drop for Connection {
     fn drop(&mut self) {
         // The session is over: nobody will take what the channels send, nor tell them so.
         self.life.closing.cancel();
     }
 }
 
-impl<D: Door> Handler for Connection<D> {
+impl Handler for Connection {
     type Error = russh::Error;
 
     async fn auth_none(&mut self, _user: &str) -> Result<Auth, Self::Error> {
@@ -234,20 +245,20 @@ impl<D: Door> Handler for Connection<D> {
     }
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Self::Error> {
-        Ok(self.attempt(user, Shown::Password(Secret::new(password.to_owned()))).await)
+        Ok(self.attempt(user, Proof::Password(Secret::new(password.to_owned()))).await)
     }
 
     async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
         self.introduce_client();
         Ok(match usable_key(offer.public_key, offer.algorithm) {
-            Some(key) if self.door.key_is_welcome(user, &key).await => Auth::Accept,
+            Some(key) if self.sign_in.key_is_welcome(user, &key).await => Auth::Accept,
             Some(_) | None => refused(&self.methods),
         })
     }
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
         Ok(match usable_key(key.public_key, key.algorithm) {
-            Some(key) => self.attempt(user, Shown::PublicKey(key)).await,
+            Some(key) => self.attempt(user, Proof::PublicKey(key)).await,
             None => self.refuse(),
         })
     }
@@ -269,7 +280,7 @@ impl<D: Door> Handler for Connection<D> {
         let Some(mut answers) = response else { return Ok(prompt()) };
         let password = answers.next().map(|answer| String::from_utf8(answer.to_vec()));
         Ok(match password {
-            Some(Ok(password)) => self.attempt(user, Shown::Password(Secret::new(password))).await,
+            Some(Ok(password)) => self.attempt(user, Proof::Password(Secret::new(password))).await,
             Some(Err(_)) | None => self.refuse(),
         })
     }
@@ -299,7 +310,7 @@ impl<D: Door> Handler for Connection<D> {
     async fn data(&mut self, channel: ChannelId, data: &[u8], _session: &mut Session) -> Result<(), Self::Error> {
         let Some(lane) = self.lanes.get_mut(&channel) else { return Ok(()) };
         if let (Some(entered), Input::Sftp(_) | Input::Scp(_)) = (&self.entered, &lane.input) {
-            entered.presence.touch();
+            entered.session.touch();
         }
         let number = channel.into();
         let taken = match &mut lane.input {

@@ -2,7 +2,6 @@
 
 use crate::vfs::VfsError;
 
-use super::below::Tree;
 use super::handles::{HandleId, OpenFile};
 use super::requests::Failed;
 use super::status::Status;
@@ -12,22 +11,22 @@ use super::subsystem::Worker;
 const PIECE: usize = 256 * 1024;
 /// How much one hop to a blocking thread copies. Those threads are everybody's, and a few bytes of a request may ask for
 /// terabytes: what takes long stands in line again and again.
-const HOP: u64 = 16 * 1024 * 1024;
+const HOP: u64 = 1024 * 1024;
 
 static ZEROS: [u8; PIECE] = [0; PIECE];
 
 /// A copy under way.
-struct Copy<T: Tree> {
-    source: OpenFile<T>,
+struct Copy {
+    source: OpenFile,
     from: u64,
-    target: OpenFile<T>,
+    target: OpenFile,
     to: u64,
     missing: u64,
     /// The last piece was left out: the target ends before it.
     ends_in_a_hole: bool,
 }
 
-impl<T: Tree> Copy<T> {
+impl Copy {
     /// Blocking: one hop. Answers itself until all is copied.
     fn hop(mut self) -> Result<Option<Self>, VfsError> {
         let mut buffer = vec![0; PIECE];
@@ -59,7 +58,7 @@ impl<T: Tree> Copy<T> {
     }
 }
 
-impl<T: Tree> Worker<T> {
+impl Worker {
     /// A length of 0 is "to the end".
     pub(super) async fn copy_data(
         &mut self,
@@ -84,7 +83,7 @@ impl<T: Tree> Worker<T> {
                 Some(rest) => copy = rest,
                 None => return Ok(()),
             }
-            self.channel.presence.touch();
+            self.channel.session.touch();
         }
         Err(Status::failure("the session is over").into())
     }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::vfs::VfsError;
 
-use super::below::Tree;
 use super::budget::Budget;
 use super::handles::OpenFile;
 use super::packet::{Packet, Request};
@@ -14,12 +13,12 @@ use super::spares::Spares;
 use super::status::Status;
 
 /// A read or write, with its file; `None`: the handle is not open.
-pub(super) struct Job<T: Tree> {
+pub(super) struct Job {
     pub packet: Packet,
-    pub file: Option<OpenFile<T>>,
+    pub file: Option<OpenFile>,
 }
 
-impl<T: Tree> Job<T> {
+impl Job {
     /// How much it moves at most.
     pub(super) fn bytes(&self, longest_read: usize) -> usize {
         match &self.packet.request {
@@ -34,31 +33,31 @@ impl<T: Tree> Job<T> {
 }
 
 /// What one hop to a blocking thread does.
-pub(super) struct Batch<T: Tree> {
-    pub jobs: VecDeque<Job<T>>,
+pub(super) struct Batch {
+    pub jobs: VecDeque<Job>,
     pub room: usize,
     pub longest_read: usize,
     pub budget: Arc<Budget>,
     pub channel: u32,
 }
 
-pub(super) struct Done<T: Tree> {
+pub(super) struct Done {
     pub replies: Replies,
     /// There was no room for their replies.
-    pub left: VecDeque<Job<T>>,
+    pub left: VecDeque<Job>,
     pub problems: Vec<VfsError>,
     pub bytes_in: u64,
     pub bytes_out: u64,
 }
 
-impl<T: Tree> Batch<T> {
+impl Batch {
     /// How much it moves at most.
     pub(super) fn bytes(&self) -> usize {
         self.jobs.iter().map(|job| job.bytes(self.longest_read)).sum()
     }
 
     /// Blocking.
-    pub(super) fn run(self) -> Done<T> {
+    pub(super) fn run(self) -> Done {
         let Self { mut jobs, room, longest_read, budget, channel } = self;
         let mut done = Done {
             replies: Replies::default(),
@@ -82,8 +81,8 @@ impl<T: Tree> Batch<T> {
     }
 }
 
-impl<T: Tree> Done<T> {
-    fn serve(&mut self, job: Job<T>, longest_read: usize, spares: &Spares) {
+impl Done {
+    fn serve(&mut self, job: Job, longest_read: usize, spares: &Spares) {
         let id = job.packet.id;
         let Some(file) = job.file else {
             self.replies.status(id, &Status::invalid_handle());

@@ -4,7 +4,6 @@
 use crate::vfs::Space;
 
 use super::attributes::{GROUP_NAME, OWNER};
-use super::below::{Reader, Tree, Writer};
 use super::frames::MAX_PACKET;
 use super::handles::{HandleId, Open, OpenFile};
 use super::packet::Extended;
@@ -47,7 +46,7 @@ impl Extended {
     }
 }
 
-impl<T: Tree> Worker<T> {
+impl Worker {
     /// The extended requests that ask for something.
     pub(super) async fn ask(&mut self, id: u32, question: Extended, replies: &mut Replies) -> Result<(), Failed> {
         match question {
@@ -74,7 +73,7 @@ impl<T: Tree> Worker<T> {
                 self.real_path(id, &path, replies)?;
             }
             Extended::HomeDirectory { user } => {
-                let login = self.channel.presence.login();
+                let login = self.channel.session.login();
                 if !user.is_empty() && !user.eq_ignore_ascii_case(login.as_str().as_bytes()) {
                     return Err(Status::failure("no such user").into());
                 }
@@ -84,7 +83,7 @@ impl<T: Tree> Worker<T> {
                 if users.len() + groups.len() > MOST_IDS {
                     return Err(Status::failure("too many ids").into());
                 }
-                let login = self.channel.presence.login().as_str();
+                let login = self.channel.session.login().as_str();
                 replies.extended(id, |body| {
                     encode_names(&users, login, body);
                     encode_names(&groups, GROUP_NAME, body);
@@ -102,7 +101,7 @@ impl<T: Tree> Worker<T> {
         let Some(rest) = path.strip_prefix(b"~") else { return Ok(path.to_vec()) };
         let end = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
         let (user, below) = rest.split_at(end);
-        let login = self.channel.presence.login().as_str().as_bytes();
+        let login = self.channel.session.login().as_str().as_bytes();
         if !user.is_empty() && !user.eq_ignore_ascii_case(login) {
             return Err(Status::no_such_file());
         }

@@ -4,9 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::domain::VirtualPath;
-use crate::vfs::{CutReason, Entry, VfsError};
-
-use super::below::{Reader, Tree, Writer};
+use crate::vfs::{CutReason, Entry, Listing, ReadFile, Upload, VfsError};
 
 /// A handle as the client says it. Opaque to the client: four bytes on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,21 +24,13 @@ impl HandleId {
 }
 
 /// A file open for reading or writing; cheap to hand to a blocking thread.
-pub(super) enum OpenFile<T: Tree> {
-    Read(Arc<T::Reader>),
-    Write { file: Arc<T::Writer>, append: bool },
+#[derive(Clone)]
+pub(super) enum OpenFile {
+    Read(Arc<ReadFile>),
+    Write { file: Arc<Upload>, append: bool },
 }
 
-impl<T: Tree> Clone for OpenFile<T> {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Read(file) => Self::Read(Arc::clone(file)),
-            Self::Write { file, append } => Self::Write { file: Arc::clone(file), append: *append },
-        }
-    }
-}
-
-impl<T: Tree> OpenFile<T> {
+impl OpenFile {
     /// How many bytes a read at `offset` for `length` can bring at most; saves clearing memory for more.
     pub(super) fn most(&self, offset: u64, length: usize) -> usize {
         let end = match self {
@@ -94,26 +84,26 @@ impl<T: Tree> OpenFile<T> {
 }
 
 /// A folder whose entries are being listed.
-pub(super) struct OpenFolder<T: Tree> {
-    pub entries: T::Entries,
+pub(super) struct OpenFolder {
+    pub entries: Listing,
     /// Read already, but did not fit in the last reply.
     pub waiting: VecDeque<Entry>,
 }
 
 /// What one handle stands for.
-pub(super) enum Open<T: Tree> {
-    File { file: OpenFile<T>, path: VirtualPath },
-    Folder { folder: OpenFolder<T>, path: VirtualPath },
+pub(super) enum Open {
+    File { file: OpenFile, path: VirtualPath },
+    Folder { folder: OpenFolder, path: VirtualPath },
 }
 
 /// The open handles of a channel, bounded in number.
-pub(super) struct Handles<T: Tree> {
-    open: HashMap<HandleId, Open<T>>,
+pub(super) struct Handles {
+    open: HashMap<HandleId, Open>,
     last: u32,
     most: usize,
 }
 
-impl<T: Tree> Handles<T> {
+impl Handles {
     pub(super) fn new(most: usize) -> Self {
         Self { open: HashMap::new(), last: 0, most }
     }
@@ -126,7 +116,7 @@ impl<T: Tree> Handles<T> {
         self.most
     }
 
-    pub(super) fn add(&mut self, open: Open<T>) -> HandleId {
+    pub(super) fn add(&mut self, open: Open) -> HandleId {
         // A number comes back after four thousand million others; one that is still open then is passed over.
         loop {
             self.last = self.last.wrapping_add(1);
@@ -138,18 +128,18 @@ impl<T: Tree> Handles<T> {
         }
     }
 
-    pub(super) fn get_mut(&mut self, id: HandleId) -> Option<&mut Open<T>> {
+    pub(super) fn get_mut(&mut self, id: HandleId) -> Option<&mut Open> {
         self.open.get_mut(&id)
     }
 
-    pub(super) fn file(&self, id: HandleId) -> Option<&OpenFile<T>> {
+    pub(super) fn file(&self, id: HandleId) -> Option<&OpenFile> {
         match self.open.get(&id) {
             Some(Open::File { file, .. }) => Some(file),
             Some(Open::Folder { .. }) | None => None,
         }
     }
 
-    pub(super) fn remove(&mut self, id: HandleId) -> Option<Open<T>> {
+    pub(super) fn remove(&mut self, id: HandleId) -> Option<Open> {
         self.open.remove(&id)
     }
 
@@ -166,7 +156,7 @@ impl<T: Tree> Handles<T> {
 }
 
 /// Ends a download. The blocking threads gave their references back before anything else is served.
-pub(super) fn close_read<R: Reader>(file: Arc<R>, cut: Option<&str>) {
+pub(super) fn close_read(file: Arc<ReadFile>, cut: Option<&str>) {
     if let Some(file) = Arc::into_inner(file) {
         file.close(cut);
     }

@@ -9,7 +9,6 @@
 mod algorithms;
 mod attributes;
 mod authentication;
-mod below;
 mod budget;
 mod connection;
 mod copy;
@@ -27,8 +26,6 @@ mod server;
 mod spares;
 mod status;
 mod subsystem;
-#[cfg(test)]
-mod tests;
 mod wire;
 
 use std::sync::Arc;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::vfs::{Entry, Metadata, Replace, VfsError, Work, WriteOptions};
 
 use super::attributes::{self, Wanted};
-use super::below::{Entries, Reader, Tree, Writer};
 use super::handles::{HandleId, Open, OpenFile, OpenFolder, close_read};
 use super::packet::{Extended, OpenFlags, Packet, Request};
 use super::replies::{Replies, put_bytes};
@@ -37,7 +36,7 @@ impl From<Status> for Failed {
     }
 }
 
-impl<T: Tree> Worker<T> {
+impl Worker {
     /// Serves a request that is not about data.
     pub(super) async fn answer(&mut self, packet: Packet, replies: &mut Replies) {
         let id = packet.id;
@@ -157,7 +156,7 @@ impl<T: Tree> Worker<T> {
             return Err(Status::end_of_file().into());
         }
         let (encoding, now) = (*self.channel.encoding(), self.channel.clock.now());
-        let login = self.channel.presence.login().as_str();
+        let login = self.channel.session.login().as_str();
         let mut long_name = Vec::new();
         replies.names(id, |body| {
             let mut count = 0;
@@ -241,7 +240,7 @@ impl<T: Tree> Worker<T> {
 }
 
 /// What an open file is now.
-async fn metadata_of<T: Tree>(channel: &super::subsystem::Channel<T>, file: OpenFile<T>) -> Result<Metadata, Failed> {
+async fn metadata_of(channel: &super::subsystem::Channel, file: OpenFile) -> Result<Metadata, Failed> {
     let metadata = channel.small(Work::Look, move || match file {
         OpenFile::Read(file) => file.metadata(),
         OpenFile::Write { file, .. } => file.metadata(),

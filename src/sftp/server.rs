@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use russh::Disconnect;
 use russh::server::{Config, Handle, RunningSession, run_stream};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info};
 
-use crate::access::Connection as Arriving;
+use crate::access::{Connection as Arriving, SignIn};
 use crate::config::SftpListener;
 use crate::domain::{ConnectionType, TlsResumption};
 use crate::net::Listener;
@@ -19,8 +19,6 @@ use crate::sessions::EndReason;
 
 use super::SftpParts;
 use super::algorithms::server_config;
-use super::authentication::AccessDoor;
-use super::below::Door;
 use super::connection::{Common, Connection, Life};
 use super::overheard::{Introduction, Listening};
 use super::wire::Wire;
@@ -34,9 +32,9 @@ const WATCH_EVERY: Duration = Duration::from_secs(30);
 
 /// The times that a connection is held to.
 #[derive(Clone, Copy)]
-pub(super) struct Times {
-    pub to_sign_in: Duration,
-    pub idle: Duration,
+struct Times {
+    to_sign_in: Duration,
+    idle: Duration,
 }
 
 /// See [`super::serve`].
@@ -74,8 +72,7 @@ async fn accept_until(
         };
         match parts.access.admit(arriving) {
             Ok(sign_in) => {
-                let door = AccessDoor { sign_in };
-                let connection = serve_connection(stream, door, Arc::clone(&config), common.clone(), times);
+                let connection = serve_connection(stream, sign_in, Arc::clone(&config), common.clone(), times);
                 let metrics = metrics.clone();
                 tasks.spawn(async move {
                     metrics.connection_opened(ConnectionType::Sftp);
@@ -93,11 +90,7 @@ async fn accept_until(
 }
 
 /// Serves one connection to its end.
-pub(super) async fn serve_connection<S, D>(stream: S, door: D, config: Arc<Config>, common: Common, times: Times)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    D: Door,
-{
+async fn serve_connection(stream: TcpStream, sign_in: SignIn, config: Arc<Config>, common: Common, times: Times) {
     let deadline = Instant::now() + times.to_sign_in;
     let cut = CancellationToken::new();
     // Whatever becomes of this future, the session's own task must not outlive it.
@@ -106,7 +99,7 @@ where
     let listening = Listening::new(Arc::clone(&introduction), Arc::clone(&config));
     let wire = Wire::new(stream, cut.clone(), listening);
     let life = Arc::<Life>::default();
-    let handler = Connection::new(common, door, introduction, Arc::clone(&life));
+    let handler = Connection::new(common, sign_in, introduction, Arc::clone(&life));
     let session = match timeout(times.to_sign_in, run_stream(config, wire, handler)).await {
         Ok(Ok(session)) => session,
         // Port scans and health checks of load balancers end here.
@@ -162,10 +155,10 @@ async fn watch(life: &Life, deadline: Instant, idle: Duration) -> Goodbye {
         () = life.leave.cancelled() => return Goodbye::TooManyAttempts,
         () = life.signed_in.cancelled() => {}
     }
-    let Some(presence) = life.presence() else { return Goodbye::NotSignedInInTime };
+    let Some(session) = life.session() else { return Goodbye::NotSignedInInTime };
     let idle_for_too_long = async {
         loop {
-            let left = idle.saturating_sub(presence.idle());
+            let left = idle.saturating_sub(session.idle());
             if left.is_zero() {
                 return;
             }
@@ -174,23 +167,23 @@ async fn watch(life: &Life, deadline: Instant, idle: Duration) -> Goodbye {
         }
     };
     tokio::select! {
-        () = presence.ended().cancelled() => Goodbye::Ended(presence.end_reason()),
+        () = session.ended().cancelled() => Goodbye::Ended(session.end_reason()),
         () = life.leave.cancelled() => Goodbye::RepliesNotRead,
         () = idle_for_too_long => Goodbye::Idle,
     }
 }
 
 /// Ends a connection: politely if the client listens, at once if not.
-async fn say<D: Door>(
+async fn say(
     goodbye: Goodbye,
     handle: &Handle,
-    session: std::pin::Pin<&mut RunningSession<Connection<D>>>,
+    session: std::pin::Pin<&mut RunningSession<Connection>>,
     life: &Life,
     cut: &CancellationToken,
 ) {
-    match life.presence() {
-        Some(presence) => {
-            info!(login = %presence.login(), reason = ?goodbye, "Ended the SFTP connection of {}", presence.login());
+    match life.session() {
+        Some(session) => {
+            info!(login = %session.login(), reason = ?goodbye, "Ended the SFTP connection of {}", session.login());
         }
         None => debug!(reason = ?goodbye, "Ended an SFTP connection that was not signed in"),
     }

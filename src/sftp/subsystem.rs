@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
 use crate::domain::{Clock, NameEncoding, VirtualPath};
-use crate::vfs::Work;
+use crate::sessions::Session;
+use crate::vfs::{SessionTree, Work};
 
-use super::below::{Presence, Tree};
 use super::budget::{Budget, Overwhelmed};
 use super::data::{Batch, Job};
 use super::extensions;
@@ -42,11 +42,11 @@ const BATCH_BYTES: usize = 2 * 1024 * 1024;
 const SMALL_BATCH: usize = 512 * 1024;
 
 /// What the channels of one connection share, and one channel's own.
-pub(super) struct Channel<T> {
+pub(super) struct Channel {
     /// russh's number of the channel.
     pub number: u32,
-    pub tree: T,
-    pub presence: Arc<dyn Presence>,
+    pub tree: SessionTree,
+    pub session: Arc<Session>,
     /// The connection's: the first channel that sends other than UTF-8 settles it for all.
     pub encoding: Arc<Mutex<NameEncoding>>,
     pub budget: Arc<Budget>,
@@ -58,7 +58,7 @@ pub(super) struct Channel<T> {
     pub clock: Arc<dyn Clock>,
 }
 
-impl<T: Tree> Channel<T> {
+impl Channel {
     pub(super) fn encoding(&self) -> MutexGuard<'_, NameEncoding> {
         // A plain value: it cannot be half-changed.
         self.encoding.lock().unwrap_or_else(PoisonError::into_inner)
@@ -69,14 +69,14 @@ impl<T: Tree> Channel<T> {
         tokio::select! {
             biased;
             () = self.gone.cancelled() => None,
-            () = self.presence.ended().cancelled() => None,
+            () = self.session.ended().cancelled() => None,
             result = work => Some(result),
         }
     }
 
     /// See [`Self::unless_over`].
     pub(super) fn is_over(&self) -> bool {
-        self.gone.is_cancelled() || self.presence.ended().is_cancelled()
+        self.gone.is_cancelled() || self.session.ended().is_cancelled()
     }
 
     /// The path that a client means by these bytes.
@@ -107,7 +107,7 @@ impl<T: Tree> Channel<T> {
     }
 
     fn unexpected(&self, problem: &tokio::task::JoinError) -> Status {
-        error!(login = %self.presence.login(), %problem, "A storage operation ended unexpectedly");
+        error!(login = %self.session.login(), %problem, "A storage operation ended unexpectedly");
         Status::failure("the operation failed")
     }
 }
@@ -203,7 +203,7 @@ impl From<NotRead> for Stop {
 }
 
 /// Serves a channel until its client ends it, breaks the protocol, or is gone.
-pub(super) async fn serve<T: Tree>(channel: Channel<T>, requests: mpsc::UnboundedReceiver<Incoming>, handles: usize) {
+pub(super) async fn serve(channel: Channel, requests: mpsc::UnboundedReceiver<Incoming>, handles: usize) {
     let mut worker = Worker {
         handles: Handles::new(handles),
         requests,
@@ -214,33 +214,33 @@ pub(super) async fn serve<T: Tree>(channel: Channel<T>, requests: mpsc::Unbounde
     let exit_status = match worker.run().await {
         Stop::End => 0,
         Stop::Broken(reason) => {
-            debug!(login = %worker.channel.presence.login(), %reason, "Closed an SFTP channel: {reason}");
+            debug!(login = %worker.channel.session.login(), %reason, "Closed an SFTP channel: {reason}");
             1
         }
         Stop::NotRead => {
-            let login = worker.channel.presence.login();
+            let login = worker.channel.session.login();
             info!(%login, "Ending the SFTP connection of {login}: its client reads no replies");
             worker.channel.leave.cancel();
             1
         }
         Stop::Gone => 1,
     };
-    let reason = worker.channel.presence.cut_reason();
+    let reason = worker.channel.session.cut_reason();
     worker.handles.cut_all(reason, "the connection ended").await;
     worker.channel.budget.forget(worker.channel.number);
     worker.channel.outbox.end(exit_status);
 }
 
 /// The state of a channel's worker.
-pub(super) struct Worker<T: Tree> {
-    pub(super) channel: Channel<T>,
-    pub(super) handles: Handles<T>,
+pub(super) struct Worker {
+    pub(super) channel: Channel,
+    pub(super) handles: Handles,
     pub(super) longest_read: usize,
     requests: mpsc::UnboundedReceiver<Incoming>,
     backlog: VecDeque<Incoming>,
 }
 
-impl<T: Tree> Worker<T> {
+impl Worker {
     async fn run(&mut self) -> Stop {
         loop {
             if let Err(stop) = self.receive().await {
@@ -255,7 +255,7 @@ impl<T: Tree> Worker<T> {
                 }
                 _ => self.serve_one().await,
             };
-            self.channel.presence.touch();
+            self.channel.session.touch();
             if let Err(stop) = served {
                 return stop;
             }
@@ -317,8 +317,8 @@ impl<T: Tree> Worker<T> {
         for problem in done.problems {
             self.log(&problem);
         }
-        self.channel.presence.count_in(done.bytes_in);
-        self.channel.presence.count_out(done.bytes_out);
+        self.channel.session.count_in(done.bytes_in);
+        self.channel.session.count_out(done.bytes_out);
         for job in done.left.into_iter().rev() {
             self.backlog.push_front(Incoming::Packet(job.packet));
         }
@@ -332,7 +332,7 @@ impl<T: Tree> Worker<T> {
     }
 
     /// The leading reads and writes of the backlog, with their files.
-    fn take_jobs(&mut self) -> VecDeque<Job<T>> {
+    fn take_jobs(&mut self) -> VecDeque<Job> {
         let mut jobs = VecDeque::new();
         let (mut written, mut moved) = (0, 0);
         let in_place = self.channel.tree.pace().is_prompt(Work::Data);
@@ -361,7 +361,7 @@ impl<T: Tree> Worker<T> {
         use crate::vfs::VfsError;
         if let VfsError::Storage(_) | VfsError::Ledger(_) = problem {
             let source = std::error::Error::source(problem).map(ToString::to_string).unwrap_or_default();
-            error!(login = %self.channel.presence.login(), %problem, source, "An SFTP request failed: {problem}");
+            error!(login = %self.channel.session.login(), %problem, source, "An SFTP request failed: {problem}");
         }
     }
 }

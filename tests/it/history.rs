@@ -1,6 +1,6 @@
 //! What operators read of the past and of the present: transfers, sign-ins, sessions; and tokens that see a part of it.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -219,6 +219,20 @@ fn an_operator_ends_one_session_and_no_other() {
     let left = format!("/sessions?account={}", account.id);
     assert_eq!(eventually_items(&account.api, &left, 1)[0]["id"], sessions[1]["id"]);
     assert_eq!(account.api.delete(&format!("/sessions/{id}")).status, 404);
+}
+
+#[test]
+fn an_sftp_client_whose_session_is_ended_is_told_why() {
+    let account = account();
+    let target = account.target();
+    let mut client = target.ssh_command(&["-N"]);
+    let mut client = client.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("ssh");
+    let sessions = eventually_items(&account.api, &format!("/sessions?account={}", account.id), 1);
+    account.api.delete(&format!("/sessions/{}", sessions[0]["id"].as_str().expect("an id"))).ok();
+    eventually(PATIENCE, "the client ends", || client.try_wait().expect("a child"));
+    let mut told = String::new();
+    client.stderr.take().expect("piped").read_to_string(&mut told).expect("text");
+    assert!(told.contains("ended by an administrator"), "{told}");
 }
 
 #[test]

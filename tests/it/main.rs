@@ -30,6 +30,7 @@ mod management;
 mod packets;
 mod presets;
 mod rights;
+mod sftp_copies;
 mod sign_in;
 mod stall;
 mod support;

@@ -18,7 +18,6 @@ use tracing::debug;
 
 pub(super) use command::{Command, Direction};
 
-use super::below::Tree;
 use super::budget::{Budget, Overwhelmed};
 use super::outbox::NotRead;
 use super::subsystem::Channel;
@@ -76,7 +75,7 @@ impl From<NotRead> for Break {
 }
 
 /// Serves a channel on which `scp` was started.
-pub(super) async fn serve<T: Tree>(channel: Channel<T>, command: Command, queue: mpsc::UnboundedReceiver<Bytes>) {
+pub(super) async fn serve(channel: Channel, command: Command, queue: mpsc::UnboundedReceiver<Bytes>) {
     let input = Input {
         queue,
         current: Bytes::new(),
@@ -84,7 +83,7 @@ pub(super) async fn serve<T: Tree>(channel: Channel<T>, command: Command, queue:
         budget: Arc::clone(&channel.budget),
         channel: channel.number,
         gone: channel.gone.clone(),
-        ended: channel.presence.ended().clone(),
+        ended: channel.session.ended().clone(),
     };
     let mut talk = Talk { channel, input, failed: false };
     let ended = match command.direction {
@@ -96,7 +95,7 @@ pub(super) async fn serve<T: Tree>(channel: Channel<T>, command: Command, queue:
     if let Err(reason) = ended
         && broken
     {
-        debug!(login = %talk.channel.presence.login(), %reason, "An scp transfer ended early: {reason}");
+        debug!(login = %talk.channel.session.login(), %reason, "An scp transfer ended early: {reason}");
     }
     if matches!(ended, Err(Break::NotRead)) {
         talk.channel.leave.cancel();
@@ -106,14 +105,14 @@ pub(super) async fn serve<T: Tree>(channel: Channel<T>, command: Command, queue:
 }
 
 /// Both directions of a channel.
-struct Talk<T> {
-    channel: Channel<T>,
+struct Talk {
+    channel: Channel,
     input: Input,
     /// Something was told to have failed: the exit status says so too.
     failed: bool,
 }
 
-impl<T: Tree> Talk<T> {
+impl Talk {
     /// "Go on."
     fn acknowledge(&self) -> Result<(), Break> {
         Ok(self.channel.outbox.put(b"\0")?)

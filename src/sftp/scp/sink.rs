@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use crate::domain::{FileName, Timestamp, VirtualPath};
-use crate::sftp::below::{Tree, Writer};
-use crate::vfs::{CutReason, FileKind, VfsError, WriteOptions};
+use crate::vfs::{CutReason, FileKind, Upload, VfsError, WriteOptions};
 
 use super::{Break, Command, Talk};
 
@@ -16,7 +15,7 @@ const BATCH_BYTES: usize = 1024 * 1024;
 type Times = Option<(Timestamp, Timestamp)>;
 
 /// Takes files until the source has no more.
-pub(super) async fn receive<T: Tree>(talk: &mut Talk<T>, command: &Command) -> Result<(), Break> {
+pub(super) async fn receive(talk: &mut Talk, command: &Command) -> Result<(), Break> {
     let target = match command.paths.first().map(|path| talk.channel.path(path)) {
         Some(Ok(target)) => target,
         Some(Err(status)) => {
@@ -82,12 +81,12 @@ struct Place {
     entered: bool,
 }
 
-async fn is_folder<T: Tree>(talk: &Talk<T>, path: &VirtualPath) -> bool {
+async fn is_folder(talk: &Talk, path: &VirtualPath) -> bool {
     talk.channel.tree.stat(path).await.is_ok_and(|metadata| metadata.kind == FileKind::Folder)
 }
 
 /// Where `name` goes.
-async fn place_for<T: Tree>(talk: &Talk<T>, place: &Place, announced: &Announced) -> Result<VirtualPath, VfsError> {
+async fn place_for(talk: &Talk, place: &Place, announced: &Announced) -> Result<VirtualPath, VfsError> {
     let name = FileName::parse(&announced.text)?;
     if place.entered || is_folder(talk, &place.path).await {
         Ok(place.path.join(&name)?)
@@ -96,7 +95,7 @@ async fn place_for<T: Tree>(talk: &Talk<T>, place: &Place, announced: &Announced
     }
 }
 
-async fn enter_folder<T: Tree>(talk: &Talk<T>, place: &Place, announced: &Announced) -> Result<VirtualPath, VfsError> {
+async fn enter_folder(talk: &Talk, place: &Place, announced: &Announced) -> Result<VirtualPath, VfsError> {
     let path = place_for(talk, place, announced).await?;
     if !is_folder(talk, &path).await {
         talk.channel.tree.make_folder(&path).await?;
@@ -104,12 +103,7 @@ async fn enter_folder<T: Tree>(talk: &Talk<T>, place: &Place, announced: &Announ
     Ok(path)
 }
 
-async fn receive_file<T: Tree>(
-    talk: &mut Talk<T>,
-    place: &Place,
-    announced: Announced,
-    times: Times,
-) -> Result<(), Break> {
+async fn receive_file(talk: &mut Talk, place: &Place, announced: Announced, times: Times) -> Result<(), Break> {
     let options = WriteOptions { create: true, truncate: true, ..WriteOptions::default() };
     let opened = match place_for(talk, place, &announced).await {
         Ok(path) => talk.channel.tree.open_write(&path, options).await,
@@ -138,7 +132,7 @@ async fn receive_file<T: Tree>(
     let written = match outcome {
         Ok(written) => written,
         Err(broken) => {
-            file.cut(talk.channel.presence.cut_reason()).await;
+            file.cut(talk.channel.session.cut_reason()).await;
             return Err(broken);
         }
     };
@@ -158,13 +152,13 @@ async fn receive_file<T: Tree>(
         }
     };
     match published {
-        Ok(()) => talk.acknowledge(),
+        Ok(_) => talk.acknowledge(),
         Err(why) => talk.complain(&announced.name, &why.to_string()),
     }
 }
 
 /// Writes the file's bytes. After a failed write the rest is still taken off the stream, to stay in step.
-async fn copy_in<T: Tree>(talk: &mut Talk<T>, file: &Arc<T::Writer>, size: u64) -> Result<Result<(), VfsError>, Break> {
+async fn copy_in(talk: &mut Talk, file: &Arc<Upload>, size: u64) -> Result<Result<(), VfsError>, Break> {
     let mut outcome = Ok(());
     let mut offset = 0;
     while offset < size {
@@ -179,7 +173,7 @@ async fn copy_in<T: Tree>(talk: &mut Talk<T>, file: &Arc<T::Writer>, size: u64) 
             bytes += piece.len();
             pieces.push(piece);
         }
-        talk.channel.presence.touch();
+        talk.channel.session.touch();
         if outcome.is_err() {
             continue;
         }
@@ -193,7 +187,7 @@ async fn copy_in<T: Tree>(talk: &mut Talk<T>, file: &Arc<T::Writer>, size: u64) 
             Ok(())
         });
         outcome = write.await.map_err(|_| Break::Storage)?;
-        talk.channel.presence.count_in(offset - start);
+        talk.channel.session.count_in(offset - start);
     }
     Ok(outcome)
 }
@@ -206,7 +200,7 @@ struct Announced {
 }
 
 impl Announced {
-    fn parse<T: Tree>(talk: &Talk<T>, line: &[u8]) -> Option<Self> {
+    fn parse(talk: &Talk, line: &[u8]) -> Option<Self> {
         let (size, name) = split_announcement(line)?;
         let text = talk.channel.encoding().decode(name).into_owned();
         Some(Self { size, name: name.to_vec(), text })

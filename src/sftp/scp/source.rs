@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use crate::domain::VirtualPath;
-use crate::sftp::below::{Entries, Reader, Tree};
 use crate::sftp::handles::close_read;
-use crate::vfs::{FileKind, Metadata};
+use crate::vfs::{FileKind, Listing, Metadata, ReadFile};
 
 use super::{Break, Command, Talk};
 
@@ -22,7 +21,7 @@ enum Said {
 }
 
 /// Sends what was asked for.
-pub(super) async fn send<T: Tree>(talk: &mut Talk<T>, command: &Command) -> Result<(), Break> {
+pub(super) async fn send(talk: &mut Talk, command: &Command) -> Result<(), Break> {
     hear(talk).await?;
     for bytes in &command.paths {
         let path = match talk.channel.path(bytes) {
@@ -45,13 +44,8 @@ pub(super) async fn send<T: Tree>(talk: &mut Talk<T>, command: &Command) -> Resu
 }
 
 /// A folder and all below it. The way down is a list, not recursion: its length is bounded by the depth of paths.
-async fn send_folder<T: Tree>(
-    talk: &mut Talk<T>,
-    command: &Command,
-    path: VirtualPath,
-    metadata: &Metadata,
-) -> Result<(), Break> {
-    let mut way: Vec<Level<T>> = Vec::new();
+async fn send_folder(talk: &mut Talk, command: &Command, path: VirtualPath, metadata: &Metadata) -> Result<(), Break> {
+    let mut way: Vec<Level> = Vec::new();
     way.extend(enter(talk, command, path, metadata).await?);
     while let Some(level) = way.last_mut() {
         if level.waiting.is_empty() {
@@ -82,19 +76,19 @@ async fn send_folder<T: Tree>(
 }
 
 /// A folder that is being sent.
-struct Level<T: Tree> {
+struct Level {
     path: VirtualPath,
-    entries: T::Entries,
+    entries: Listing,
     waiting: Vec<crate::vfs::Entry>,
 }
 
 /// Announces a folder; `None` when it is left out.
-async fn enter<T: Tree>(
-    talk: &mut Talk<T>,
+async fn enter(
+    talk: &mut Talk,
     command: &Command,
     path: VirtualPath,
     metadata: &Metadata,
-) -> Result<Option<Level<T>>, Break> {
+) -> Result<Option<Level>, Break> {
     let entries = match talk.channel.tree.list(&path).await {
         Ok(entries) => entries,
         Err(why) => {
@@ -108,12 +102,7 @@ async fn enter<T: Tree>(
     }
 }
 
-async fn send_file<T: Tree>(
-    talk: &mut Talk<T>,
-    command: &Command,
-    path: &VirtualPath,
-    metadata: &Metadata,
-) -> Result<(), Break> {
+async fn send_file(talk: &mut Talk, command: &Command, path: &VirtualPath, metadata: &Metadata) -> Result<(), Break> {
     let file = match talk.channel.tree.open_read(path).await {
         Ok(file) => Arc::new(file),
         Err(why) => return talk.complain(path.as_str().as_bytes(), &why.to_string()),
@@ -141,8 +130,8 @@ async fn send_file<T: Tree>(
 }
 
 /// Sends times, if asked for, and the line of a file or folder.
-async fn announce<T: Tree>(
-    talk: &mut Talk<T>,
+async fn announce(
+    talk: &mut Talk,
     command: &Command,
     what: &[u8],
     path: &VirtualPath,
@@ -161,7 +150,7 @@ async fn announce<T: Tree>(
     hear(talk).await
 }
 
-async fn copy_out<T: Tree>(talk: &mut Talk<T>, file: &Arc<T::Reader>, size: u64) -> Result<(), Break> {
+async fn copy_out(talk: &mut Talk, file: &Arc<ReadFile>, size: u64) -> Result<(), Break> {
     let mut offset = 0;
     while offset < size {
         let room = talk.channel.outbox.has_room(&talk.channel.budget, talk.channel.number);
@@ -180,15 +169,15 @@ async fn copy_out<T: Tree>(talk: &mut Talk<T>, file: &Arc<T::Reader>, size: u64)
             _ => return Err(Break::Storage),
         };
         offset += bytes.len() as u64;
-        talk.channel.presence.count_out(bytes.len() as u64);
-        talk.channel.presence.touch();
+        talk.channel.session.count_out(bytes.len() as u64);
+        talk.channel.session.touch();
         talk.channel.outbox.put_batch(bytes)?;
     }
     Ok(())
 }
 
 /// What the sink says.
-async fn hear<T: Tree>(talk: &mut Talk<T>) -> Result<Said, Break> {
+async fn hear(talk: &mut Talk) -> Result<Said, Break> {
     match talk.input.byte().await? {
         0 => Ok(Said::GoOn),
         1 => {
