@@ -368,7 +368,7 @@ async fn count_in_turn(core: &Arc<Core>, meter: &Arc<Meter>) -> Result<(), VfsEr
         }
     }
     let (counted, counting) = (Arc::clone(core), Arc::clone(meter));
-    Ok(blocking(move || Ok(counting.count_alone(&counted)?)).await?)
+    blocking(move || Ok(counting.count_alone(&counted)?)).await
 }
 
 impl Core {
