@@ -153,7 +153,8 @@ def is_between(trace, upload):
 
 
 def ends_in_intent(sidecar):
-    return sidecar.strip().rsplit("\n", 1)[-1].startswith('{"intent"')
+    """Of a publication, of a removal or of a rename."""
+    return sidecar.strip().rsplit("\n", 1)[-1].startswith(('{"intent"', '{"change"', '"made"'))
 
 
 def digest_of(stream):

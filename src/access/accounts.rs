@@ -1,13 +1,10 @@
 //! What the door asks of the store, as an interface, so that a test can answer instead.
 
-use std::collections::BTreeMap;
-
 use futures_util::future::BoxFuture;
 
 use super::records::Record;
-use crate::domain::{Account, AccountId, Credential, LoginName, Preset, PresetName, RemoteFolder, Timestamp};
+use crate::domain::{Account, AccountId, Credential, LoginName, RemoteFolder, Timestamp};
 use crate::store::{Block, Store, StoreError};
-use crate::vfs::TreeOwner;
 
 /// Everything that a sign-in needs to know of an account.
 #[derive(Debug, Clone)]
@@ -24,6 +21,9 @@ pub(super) struct Known {
     pub(super) record: Option<SignInRecord>,
 }
 
+/// An account and its remote folders.
+pub(super) type Found = (Account, Vec<RemoteFolder>);
+
 /// Whom to look up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Question<'a> {
@@ -35,18 +35,11 @@ pub(super) struct Question<'a> {
     pub(super) now: Timestamp,
 }
 
-/// What holds for accounts that do not say otherwise.
-pub(super) type Presets = BTreeMap<PresetName, Preset>;
-
 pub(super) trait Accounts: Send + Sync + 'static {
     fn look_up<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Result<Known, StoreError>>;
 
-    /// Whose files an account's are. `None`: no such account.
-    fn owner<'a>(
-        &'a self,
-        account: AccountId,
-        presets: &'a Presets,
-    ) -> BoxFuture<'a, Result<Option<TreeOwner>, StoreError>>;
+    /// An account and its folders. `None`: no such account.
+    fn find(&self, account: AccountId) -> BoxFuture<'_, Result<Option<Found>, StoreError>>;
 
     /// Writes what happened, in one transaction; keeps at most `attempts_kept` rows of attempts for an account.
     fn write<'a>(&'a self, records: &'a [Record], attempts_kept: u32) -> BoxFuture<'a, Result<(), StoreError>>;
@@ -73,22 +66,19 @@ impl Accounts for Store {
         })
     }
 
-    fn owner<'a>(
-        &'a self,
-        account: AccountId,
-        presets: &'a Presets,
-    ) -> BoxFuture<'a, Result<Option<TreeOwner>, StoreError>> {
+    fn find(&self, account: AccountId) -> BoxFuture<'_, Result<Option<Found>, StoreError>> {
         Box::pin(async move {
             let mut reader = self.read().await?;
             let Some(account) = reader.accounts().find(account).await? else { return Ok(None) };
             let folders = reader.folders().of_account(account.id).await?;
-            Ok(Some(TreeOwner::of(&account, folders, presets)))
+            Ok(Some((account, folders)))
         })
     }
 
     fn write<'a>(&'a self, records: &'a [Record], attempts_kept: u32) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let mut unit = self.write().await?;
+            let mut events = Vec::new();
             for record in records {
                 match record {
                     Record::Attempt(attempt) => unit.sign_ins().record(attempt, attempts_kept).await?,
@@ -100,8 +90,10 @@ impl Accounts for Store {
                         unit.credentials().replace_hash(*credential, old, new).await?;
                     }
                     Record::Block(block) => unit.blocks().put(block).await?,
+                    Record::Event(event) => events.push(event),
                 }
             }
+            unit.events().record_all(&events).await?;
             unit.commit().await
         })
     }

@@ -16,10 +16,10 @@ use super::shown::Sparse;
 use super::sign_in::SignIn;
 use crate::config::AccessSettings;
 use crate::credentials::Passwords;
-use crate::domain::{AccountId, Clock, Preset, PresetName, Random};
+use crate::domain::{Account, AccountId, Clock, Preset, PresetName, Random, RemoteFolder};
 use crate::sessions::{Registry, Source};
 use crate::store::{Store, StoreError};
-use crate::vfs::{Actor, OperatorTree, Storage, VfsError};
+use crate::vfs::{Actor, OperatorTree, Storage, TreeOwner, VfsError};
 
 /// How long the store may take to find an account.
 pub(super) const LONGEST_LOOKUP: Duration = Duration::from_secs(10);
@@ -61,7 +61,7 @@ impl Access {
         let AccessParts { settings, store, registry, storage, passwords, presets, clock, random } = parts;
         let remembered = Remembered::new(passwords.remember(), &*random);
         let trees = Arc::new(StorageTrees(storage));
-        Self::with(settings, Arc::new(store), trees, registry, (passwords, remembered), presets, clock)
+        Self::with(settings, Arc::new(store), trees, registry, (passwords, remembered), presets, (clock, random))
     }
 
     pub(super) fn with(
@@ -71,20 +71,20 @@ impl Access {
         registry: Arc<Registry>,
         (passwords, remembered): (Arc<Passwords>, Remembered),
         presets: Arc<BTreeMap<PresetName, Preset>>,
-        clock: Arc<dyn Clock>,
+        (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
     ) -> Arc<Self> {
         let defence: Arc<dyn Defence> = Arc::new(WrongAnswers::new(settings.clone()));
         let tell = {
             let defence = Arc::clone(&defence);
             move |record: &Record| match record {
                 Record::Block(block) => defence.kept(block),
-                Record::Attempt(_) | Record::Use { .. } | Record::Upgrade { .. } => {}
+                Record::Attempt(_) | Record::Use { .. } | Record::Upgrade { .. } | Record::Event(_) => {}
             }
         };
         Arc::new(Self {
             admissions: Admissions::new(settings.unauthenticated_total, settings.unauthenticated_per_address),
             defence,
-            records: Records::start(accounts.clone(), settings.attempts_kept, tell),
+            records: Records::start(accounts.clone(), settings.attempts_kept, random, tell),
             settings,
             accounts,
             trees,
@@ -116,15 +116,22 @@ impl Access {
     /// An operator's way to an account's files. `None`: no such account. `Busy`: it is being changed.
     pub async fn operator_entry(&self, operator: &str, account: AccountId) -> Result<Option<OperatorTree>, VfsError> {
         let as_of = self.registry.moment();
-        let found = match tokio::time::timeout(LONGEST_LOOKUP, self.accounts.owner(account, &self.presets)).await {
+        let found = match tokio::time::timeout(LONGEST_LOOKUP, self.accounts.find(account)).await {
             Ok(found) => found.map_err(io::Error::other),
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
         };
-        let Some(owner) = found.map_err(VfsError::Storage)? else { return Ok(None) };
+        let Some((found, folders)) = found.map_err(VfsError::Storage)? else { return Ok(None) };
+        let owner = self.owner(&found, folders);
         let actor = Actor::Operator { name: operator.to_owned() };
         let tree = self.trees.mount_for_operator(owner, actor).await;
         // Its folders may lie elsewhere by now; what is put into the tree would be found by nobody.
         if self.registry.was_changed_since(account, as_of) { Err(VfsError::Busy) } else { tree.map(Some) }
+    }
+
+    /// Whose files an account's are.
+    pub(super) fn owner(&self, account: &Account, folders: Vec<RemoteFolder>) -> TreeOwner {
+        let (temporary_names, quota) = (account.temporary_names(&self.presets), account.quota(&self.presets));
+        TreeOwner { instance: account.instance, account: account.id, folders, temporary_names, quota }
     }
 
     /// To be called after every change of an account, of its credentials or folders, once it is durable: what is

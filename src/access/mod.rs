@@ -21,6 +21,7 @@ mod refusal;
 mod remembered;
 mod shown;
 mod sign_in;
+mod tellings;
 mod verification;
 
 pub use admission::Connection;

@@ -13,9 +13,10 @@ use lru::LruCache;
 use tokio::sync::{mpsc, oneshot};
 
 use super::accounts::Accounts;
+use super::tellings::{Attempt, Tellings};
 use crate::domain::credential::LastUse;
-use crate::domain::{CredentialId, Timestamp};
-use crate::store::{Block, SignInAttempt, StoreError};
+use crate::domain::{CredentialId, Random, Timestamp};
+use crate::store::{Block, EventRow, SignInAttempt, StoreError};
 
 /// How many records wait at most.
 const QUEUE: usize = 4096;
@@ -43,10 +44,14 @@ pub(super) enum Record {
         new: String,
     },
     Block(Block),
+    /// In the transaction of the attempt that it tells of.
+    Event(EventRow),
 }
 
 enum Message {
     Record(Record),
+    /// Of an account's; it may be told to other programs.
+    Attempt(SignInAttempt, Attempt),
     /// Answered when all that came before is written.
     Flush(oneshot::Sender<()>),
 }
@@ -64,16 +69,27 @@ impl Records {
     pub(super) fn start(
         accounts: Arc<dyn Accounts>,
         attempts_kept: u32,
+        random: Arc<dyn Random>,
         written: impl Fn(&Record) + Send + Sync + 'static,
     ) -> Self {
         let (queue, messages) = mpsc::channel(QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
-        tokio::spawn(write_behind(messages, accounts, attempts_kept, written, dropped.clone()));
+        let tellings = Tellings::new(random);
+        tokio::spawn(write_behind(messages, accounts, (attempts_kept, tellings), written, dropped.clone()));
         Self { queue, dropped, uses: Mutex::new(LruCache::new(USES_REMEMBERED)) }
     }
 
     pub(super) fn push(&self, record: Record) {
-        if self.queue.try_send(Message::Record(record)).is_err() {
+        self.send(Message::Record(record));
+    }
+
+    /// An attempt of an account's, of which other programs may be told.
+    pub(super) fn push_attempt(&self, attempt: SignInAttempt, of: Attempt) {
+        self.send(Message::Attempt(attempt, of));
+    }
+
+    fn send(&self, message: Message) {
+        if self.queue.try_send(message).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -102,7 +118,7 @@ impl Records {
 async fn write_behind(
     mut messages: mpsc::Receiver<Message>,
     accounts: Arc<dyn Accounts>,
-    attempts_kept: u32,
+    (attempts_kept, mut tellings): (u32, Tellings),
     written: impl Fn(&Record) + Send + Sync + 'static,
     dropped: Arc<AtomicU64>,
 ) {
@@ -113,6 +129,10 @@ async fn write_behind(
         for message in received.drain(..) {
             match message {
                 Message::Record(record) => merge(&mut records, record),
+                Message::Attempt(attempt, of) => {
+                    records.extend(tellings.of(&attempt, &of).map(Record::Event));
+                    merge(&mut records, Record::Attempt(attempt));
+                }
                 Message::Flush(done) => flushes.push(done),
             }
         }
@@ -218,12 +238,12 @@ fn is_alike(one: &SignInAttempt, other: &SignInAttempt) -> bool {
 mod tests {
     use super::*;
     use crate::access::tests::world::{MemoryAccounts, NOON};
-    use crate::domain::ConnectionType;
+    use crate::domain::{ConnectionType, OsRandom};
 
     #[tokio::test]
     async fn a_flood_fills_the_queue_and_no_more_and_nobody_waits_for_it() {
         let accounts = Arc::new(MemoryAccounts::default());
-        let records = Records::start(accounts.clone(), 10, |_| {});
+        let records = Records::start(accounts.clone(), 10, Arc::new(OsRandom), |_| {});
         for number in 0..3 * QUEUE {
             records.push(Record::Attempt(SignInAttempt {
                 account: None,

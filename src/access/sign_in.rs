@@ -15,14 +15,14 @@ use super::policy;
 use super::records::Record;
 use super::refusal::{Refusal, RefusalReason};
 use super::shown::{ALGORITHMS_CHARS, LOGIN_CHARS};
+use super::tellings::Attempt;
 use super::verification::{Factor, key_of};
 use crate::domain::credential::LastUse;
 use crate::domain::{
-    AccountId, AuthenticationRule, ClientSoftware, CredentialId, LoginName, PublicKey, Timestamp, shown,
+    Account, AccountId, AuthenticationRule, ClientSoftware, CredentialId, LoginName, PublicKey, Timestamp, shown,
 };
 use crate::sessions::{Moment, Opening, Source};
 use crate::store::{GRANTED, SignInAttempt};
-use crate::vfs::TreeOwner;
 
 /// How many keys a client may ask about on one connection. Agents offer many before the right one; a probe that goes
 /// through a list of other people's keys gets no further than this.
@@ -65,7 +65,7 @@ struct Tried {
 enum Decision {
     Granted(Grant),
     MoreNeeded(Needed),
-    Refused { reason: RefusalReason, account: Option<AccountId> },
+    Refused { reason: RefusalReason, account: Option<Attempt> },
 }
 
 impl SignIn {
@@ -114,7 +114,8 @@ impl SignIn {
             Decision::Granted(grant) => {
                 self.place = None;
                 self.factors = None;
-                self.record(&tried, Some(grant.account()), GRANTED);
+                let of = Attempt { instance: grant.instance(), account: grant.account() };
+                self.record(&tried, Some(of), GRANTED);
                 tracing::info!(
                     login = %grant.login(), address = %self.connection.peer.ip(), client = %self.client,
                     connection_type = %self.connection.connection_type, account = %grant.account(),
@@ -152,7 +153,10 @@ impl SignIn {
             Ok(known) => known,
             Err(reason) => return refused(reason),
         };
-        let account = known.as_ref().map(|record| record.account.id);
+        let account = known.as_ref().map(|record| {
+            let Account { instance, id: account, .. } = record.account;
+            Attempt { instance, account }
+        });
 
         let rules = known.as_ref().map_or(Ok(()), |record| policy::check(&record.account, &self.connection, now));
         let verified = self.access.verify(known.as_ref(), proof, rules.is_ok(), now).await;
@@ -230,7 +234,7 @@ impl SignIn {
     fn grant(&self, record: SignInRecord, as_of: Moment) -> Grant {
         let SignInRecord { account, folders, .. } = record;
         let rules = account.ftp_rules(&self.access.presets);
-        let owner = TreeOwner::of(&account, folders, &self.access.presets);
+        let owner = self.access.owner(&account, folders);
         Grant::new(Granted {
             opening: Opening {
                 account: account.id,
@@ -302,10 +306,10 @@ impl SignIn {
         Tried { login, shown, target: Target { source, login: key } }
     }
 
-    fn record(&self, tried: &Tried, account: Option<AccountId>, outcome: &str) {
+    fn record(&self, tried: &Tried, of: Option<Attempt>, outcome: &str) {
         let now = self.access.clock.now();
-        self.access.records.push(Record::Attempt(SignInAttempt {
-            account,
+        let attempt = SignInAttempt {
+            account: of.as_ref().map(|of| of.account),
             login: tried.shown.clone(),
             address: self.connection.peer.ip().to_canonical().to_string(),
             connection_type: self.connection.connection_type,
@@ -315,7 +319,11 @@ impl SignIn {
             first_at: now,
             last_at: now,
             count: 1,
-        }));
+        };
+        match of {
+            Some(of) => self.access.records.push_attempt(attempt, of),
+            None => self.access.records.push(Record::Attempt(attempt)),
+        }
     }
 
     fn record_use(&self, credential: CredentialId, now: Timestamp) {

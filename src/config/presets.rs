@@ -144,6 +144,14 @@ impl Section for Preset {
             about: "Whether FTP's data connections must resume the TLS session of their control connection, which proves \
                     that both are one client's. An account's own value wins; a listener's `require_resumption` is the least.",
         });
+        let temporary_names = reader.parsed(&Parsed {
+            key: "temporary_names",
+            kind: "a list of patterns",
+            default: Some("[\"*.filepart\", \"*.part\", \"*.tmp\", \"*~\", \".in.*\"]"),
+            example: "[\"*.filepart\", \"*.uploading\"]",
+            about: "Names that clients give a file until they have sent all of it, with `*` for any text, without case. \
+                    Nobody is told of a file of such a name: `file.uploaded` comes when it is renamed to its final one.",
+        });
         let quota = reader.section("quota");
         let preset = Self {
             version: version?,
@@ -160,6 +168,7 @@ impl Section for Preset {
             close_notify: close_notify?,
             tls_resumption: tls_resumption?,
             quota: quota?,
+            temporary_names: temporary_names?,
         };
         match preset.validate() {
             Ok(()) => Some(preset),
@@ -277,7 +286,7 @@ impl Section for PresetFolder {
 mod tests {
     use super::super::reader::Findings;
     use super::*;
-    use crate::domain::{CloseNotify, ConnectionType, Right, TlsResumption};
+    use crate::domain::{CloseNotify, ConnectionType, Right, TemporaryNames, TlsResumption};
 
     /// Key path and message.
     type Fault = (String, String);
@@ -353,6 +362,13 @@ mod tests {
     }
 
     #[test]
+    fn the_usual_temporary_names_hold_unless_a_preset_names_others() {
+        assert_eq!(preset("", "mprh").temporary_names, TemporaryNames::default());
+        let named = preset("presets.mprh.temporary_names = [\"*.uploading\"]\n", "mprh").temporary_names;
+        assert!(named.matches("a.csv.uploading") && !named.matches("a.csv.part"));
+    }
+
+    #[test]
     fn a_list_of_a_built_in_preset_is_replaced_as_a_whole() {
         let text = "[[presets.epaye.folders]]\nname = \"Paie\"\npath = \"/paie\"\nrights = \"read-write\"\n";
         let epaye = preset(text, "epaye");
@@ -388,6 +404,8 @@ mod tests {
             ("presets.epaye.quota.bytes = -1".to_owned(), "presets.epaye.quota.bytes", "none"),
             ("presets.epaye.quota.files = 2000000000000000000".to_owned(), "presets.epaye.quota.files", "at most"),
             ("presets.epaye.tls_resumption = true".to_owned(), "presets.epaye.tls_resumption", "require"),
+            ("presets.epaye.temporary_names = [\"*\"]".to_owned(), "presets.epaye.temporary_names", "say more than *"),
+            ("presets.epaye.temporary_names = \"*.tmp\"".to_owned(), "presets.epaye.temporary_names", "*.filepart"),
             ("presets.epaye.ports.sftp = 70000".to_owned(), "presets.epaye.ports.sftp", "22"),
             ("presets.Epaye.version = 1".to_owned(), "presets.Epaye", "lower-case"),
             ("presets.epaye = 3".to_owned(), "presets.epaye", "[presets.epaye]"),

@@ -16,6 +16,7 @@ use super::login_name::LoginName;
 use super::preset::{Preset, PresetName};
 use super::quota::Quota;
 use super::remote_folder::label;
+use super::temporary_names::TemporaryNames;
 
 label! {
     /// What people call an account.
@@ -87,6 +88,13 @@ impl Account {
 
     pub fn allows_address(&self, address: IpAddr) -> bool {
         self.allowed_addresses.is_empty() || self.allowed_addresses.iter().any(|range| range.contains(address))
+    }
+
+    /// The names that clients give a file until they have sent all of it: its preset's, else (the preset is no longer
+    /// configured) the usual ones.
+    pub fn temporary_names(&self, presets: &BTreeMap<PresetName, Preset>) -> TemporaryNames {
+        let Hosting::Hosted { preset, .. } = &self.hosting;
+        presets.get(preset).map(|preset| preset.temporary_names.clone()).unwrap_or_default()
     }
 
     /// What holds for it over FTP: its own values, else those of its preset, else (the preset is no longer configured)

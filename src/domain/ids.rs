@@ -73,6 +73,8 @@ id! {
     EventId;
     /// A token of the management API.
     TokenId;
+    /// Where events are sent to.
+    WebhookId;
 }
 
 #[cfg(test)]

@@ -25,9 +25,11 @@ pub mod random;
 pub mod remote_folder;
 pub mod rights;
 pub mod secret;
+pub mod temporary_names;
 pub mod token_scope;
 pub mod transfer;
 pub mod virtual_path;
+pub mod webhook;
 
 pub use access_rule::{AddressRange, AuthenticationRule};
 pub use account::{Account, AccountName, AccountState};
@@ -39,7 +41,9 @@ pub use event_kind::EventKind;
 pub use folder_rules::{FolderRules, FolderRulesChange};
 pub use ftp_rules::{BareEnd, CloseNotify, Control, FtpRules, NotProven, TlsResumption, UnprovenEnd, Watch};
 pub use hosting::Hosting;
-pub use ids::{AccountId, CredentialId, EventId, FolderId, InstanceId, SessionId, TokenId, TransferId, UploadId};
+pub use ids::{
+    AccountId, CredentialId, EventId, FolderId, InstanceId, SessionId, TokenId, TransferId, UploadId, WebhookId,
+};
 pub use instance::{Instance, InstanceKey, InstanceName};
 pub use login_name::LoginName;
 pub use name_encoding::NameEncoding;
@@ -50,6 +54,8 @@ pub use random::{OsRandom, Random};
 pub use remote_folder::{FolderName, RemoteFolder};
 pub use rights::{ReadySet, Right, Rights};
 pub use secret::Secret;
+pub use temporary_names::TemporaryNames;
 pub use token_scope::TokenScope;
 pub use transfer::{TransferDirection, TransferResult};
 pub use virtual_path::{FileName, VirtualPath};
+pub use webhook::{DeliveryState, WebhookState, WebhookUrl};

@@ -18,6 +18,7 @@ use super::quota::{LARGEST_LIMIT, Quota};
 use super::random::{Random, UNAMBIGUOUS};
 use super::remote_folder::FolderName;
 use super::rights::Rights;
+use super::temporary_names::TemporaryNames;
 use super::virtual_path::VirtualPath;
 
 /// A preset's name: `lucca`, `epaye`, `mprh`, …
@@ -151,6 +152,9 @@ pub struct Preset {
     /// How much an account may hold, where it says nothing else.
     #[serde(default)]
     pub quota: Quota,
+    /// Names that clients give a file until they have sent it all.
+    #[serde(default)]
+    pub temporary_names: TemporaryNames,
 }
 
 /// A field of a preset that does not fit, and what would be right.
@@ -202,6 +206,9 @@ impl Preset {
             }
         }
         self.validate_logins()?;
+        if let Err(problem) = self.temporary_names.validate() {
+            return Err(wrong("temporary_names", &problem.to_string()));
+        }
         let mut paths = HashSet::new();
         for (index, folder) in self.folders.iter().enumerate() {
             if !paths.insert(&folder.path) {
@@ -315,7 +322,7 @@ mod tests {
     #[test]
     fn each_field_that_does_not_fit_is_named() {
         type Spoil = fn(&mut Preset);
-        let cases: [(&str, Spoil); 10] = [
+        let cases: [(&str, Spoil); 11] = [
             ("version", |preset| preset.version = 0),
             ("label.fr", |preset| preset.label.fr.clear()),
             ("host", |preset| preset.host = "sftp://x".into()),
@@ -325,6 +332,7 @@ mod tests {
             ("quota.files", |preset| preset.quota.files = Some(LARGEST_LIMIT + 1)),
             ("login_prefix", |preset| preset.login_prefix = "/".into()),
             ("login_pattern", |preset| preset.login_pattern = "{instance}".into()),
+            ("temporary_names", |preset| preset.temporary_names = serde_json::from_str(r#"["*"]"#).unwrap()),
             ("folders[1].path", |preset| preset.folders.push(preset.folders[0].clone())),
         ];
         for (field, spoil) in cases {

@@ -61,6 +61,16 @@ impl FileName {
         Ok(Self(name))
     }
 
+    /// A name as a disk keeps it; `None` when no path could say it, such as one in another normal form.
+    pub fn as_kept(text: String) -> Option<Self> {
+        // Nearly all names are of this kind.
+        let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'\\') || byte == b' ';
+        if text.bytes().all(plain) && !matches!(text.as_str(), "" | "." | "..") && text.len() <= MAX_NAME_BYTES {
+            return Some(Self(text));
+        }
+        Self::parse(&text).ok().filter(|name| name.0 == text)
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -66,13 +66,13 @@ mod tests {
         // More than two steps of old transfers, and one of yesterday.
         for number in 0..2_100 {
             let old = TransferNote { account, ended_at: now.minus(10 * DAY), ..note(number) };
-            unit.transfers().record(&rows::of_note(old)).await.unwrap();
+            unit.transfers().record(&rows::of_note(old).0).await.unwrap();
         }
         let recent = TransferNote { account, ended_at: now.minus(DAY), ..note(3_000) };
-        unit.transfers().record(&rows::of_note(recent.clone())).await.unwrap();
+        unit.transfers().record(&rows::of_note(recent.clone()).0).await.unwrap();
         for days in [10, 1] {
             let at = now.minus(days * DAY);
-            let event = rows::of_publication(Publication { published_at: at, ..publication(1) }).1;
+            let event = rows::of_publication(Publication { published_at: at, ..publication(1) }).1.unwrap();
             unit.events().record(&event).await.unwrap();
             let attempt = SignInAttempt {
                 account: Some(account),

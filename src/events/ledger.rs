@@ -1,4 +1,4 @@
-//! Where publications and transfers are handed in.
+//! Where publications, changes and transfers are handed in.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,12 +10,12 @@ use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::rows;
+use super::rows::{self, Rows};
 use super::telling::tell;
 use super::writer::{Entry, Writer};
 use crate::store::Store;
 use crate::telemetry::Metrics;
-use crate::vfs::{Ledger, LedgerError, Publication, TransferNote};
+use crate::vfs::{Happening, Ledger, LedgerError, TransferNote};
 
 /// How many entries wait for the writer at most.
 const QUEUE: usize = 2_048;
@@ -27,9 +27,9 @@ const ROOM_TIMEOUT: Duration = Duration::from_secs(10);
 /// disk hangs.
 const WRITTEN_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Records publications and transfers in the store.
+/// Records publications, changes and transfers in the store.
 ///
-/// Publications are grouped into as few transactions as keep up (each waits for its own to be durable); notes are
+/// Publications and changes are grouped into as few transactions as keep up (each waits for its own to be durable); notes are
 /// written behind, bounded, dropped with a warning when too many. When it is dropped, what waits is still written, and
 /// then the writer ends.
 pub struct StoreLedger {
@@ -58,17 +58,25 @@ impl StoreLedger {
         (Arc::new(Self { queue, room_for_notes, dropped_notes, hurry, metrics }), writer)
     }
 
-    async fn publish(&self, publication: Publication) -> Result<(), LedgerError> {
-        let (transfer, event) = rows::of_publication(publication);
+    async fn record_all(&self, happenings: Vec<Happening>) -> Vec<Result<(), LedgerError>> {
+        let rows: Vec<Rows> = happenings.into_iter().map(rows::of_happening).collect();
+        let transfers: Vec<_> = rows.iter().map(|rows| rows.transfer.clone()).collect();
+        let all = |problem: LedgerError| vec![Err(problem); transfers.len()];
         let (done, written) = oneshot::channel();
-        let told = transfer.clone();
-        let entry = Entry::Publication { transfer, event, done };
-        self.hand_in(entry).await?;
-        match timeout(WRITTEN_TIMEOUT, written).await {
-            Ok(Ok(outcome)) => outcome.inspect(|()| tell(&told, &self.metrics)),
-            Ok(Err(_)) => Err(LedgerError(String::from("the ledger has stopped"))),
-            Err(_) => Err(LedgerError(String::from("recording takes too long"))),
+        if let Err(problem) = self.hand_in(Entry::Happenings { rows, done }).await {
+            return all(problem);
         }
+        let outcomes = match timeout(WRITTEN_TIMEOUT, written).await {
+            Ok(Ok(outcomes)) => outcomes,
+            Ok(Err(_)) => all(LedgerError(String::from("the ledger has stopped"))),
+            Err(_) => all(LedgerError(String::from("recording takes too long"))),
+        };
+        for (transfer, outcome) in transfers.iter().zip(&outcomes) {
+            if let (Some(transfer), Ok(())) = (transfer, outcome) {
+                tell(transfer, &self.metrics);
+            }
+        }
+        outcomes
     }
 
     /// Hands in what somebody waits for.
@@ -94,17 +102,17 @@ impl Ledger for StoreLedger {
         .boxed()
     }
 
-    fn published(&self, publication: Publication) -> BoxFuture<'_, Result<(), LedgerError>> {
-        self.publish(publication).boxed()
+    fn record(&self, happenings: Vec<Happening>) -> BoxFuture<'_, Vec<Result<(), LedgerError>>> {
+        self.record_all(happenings).boxed()
     }
 
     fn noted(&self, note: TransferNote) {
-        let transfer = rows::of_note(note);
-        tell(&transfer, &self.metrics);
+        let rows = Box::new(rows::of_note(note));
+        tell(&rows.0, &self.metrics);
         let noted = Arc::clone(&self.room_for_notes)
             .try_acquire_owned()
             .ok()
-            .and_then(|room| self.queue.try_send(Entry::Note { transfer, _room: room }).ok());
+            .and_then(|room| self.queue.try_send(Entry::Note { rows, _room: room }).ok());
         if noted.is_none() {
             // Told by the writer, many at a time: a flood of notes is no reason for a flood of warnings.
             self.dropped_notes.fetch_add(1, Ordering::Relaxed);
@@ -116,15 +124,20 @@ impl Ledger for StoreLedger {
 mod tests {
     use super::*;
     use crate::domain::{AccountId, InstanceId, OsRandom};
-    use crate::events::samples::{STARTED, note, publication};
+    use crate::events::samples::{STARTED, change, note, publication, renamed};
     use crate::store::contract::{TestStore, on_every_engine};
-    use crate::store::{PageRequest, TransferFilter};
+    use crate::store::{PageRequest, PlacedEvent, TransferFilter};
+    use crate::vfs::{Change, FileChange, Publication};
 
     on_every_engine! {
         a_publication_survives_the_programs_end;
         the_same_publication_told_twice_is_recorded_once;
         publications_that_come_together_share_their_transactions;
         a_publication_that_cannot_be_recorded_does_not_fail_the_others;
+        what_fails_keeps_back_the_rest_of_its_folder_and_no_other;
+        changes_are_recorded_in_their_order_each_once;
+        the_end_of_an_upload_by_rename_names_the_transfer_that_brought_the_file;
+        a_note_writes_its_event_too;
         a_publication_fails_at_once_when_the_database_is_gone;
         notes_are_written_behind_and_dropped_only_when_too_many_wait;
     }
@@ -146,9 +159,17 @@ mod tests {
             .items
     }
 
-    async fn events_of(store: &Store, instance: InstanceId) -> usize {
+    async fn events_in(store: &Store, instance: InstanceId) -> Vec<PlacedEvent> {
         let page = PageRequest::first(200);
-        store.read().await.unwrap().events().list(Some(instance), &page).await.unwrap().items.len()
+        store.read().await.unwrap().events().list(Some(instance), &page).await.unwrap().items
+    }
+
+    async fn events_of(store: &Store, instance: InstanceId) -> usize {
+        events_in(store, instance).await.len()
+    }
+
+    async fn kinds_in(store: &Store, instance: InstanceId) -> Vec<&'static str> {
+        events_in(store, instance).await.iter().map(|placed| placed.event.kind.as_str()).collect()
     }
 
     async fn a_publication_survives_the_programs_end(store: &TestStore) {
@@ -202,6 +223,97 @@ mod tests {
         let outcomes = futures_util::future::join_all(all).await;
         let failed: Vec<usize> = (0..20).filter(|number| outcomes[*number].is_err()).collect();
         assert_eq!(failed, [7]);
+    }
+
+    async fn what_fails_keeps_back_the_rest_of_its_folder_and_no_other(store: &TestStore) {
+        store
+            .run(
+                "CREATE TRIGGER refused BEFORE INSERT ON events WHEN NEW.kind = 'file.deleted' \
+                 BEGIN SELECT RAISE(ABORT, 'refused'); END",
+                "ALTER TABLE events ADD CONSTRAINT refused CHECK (kind <> 'file.deleted')",
+            )
+            .await;
+        let removed = change(2, Change::Deleted);
+        let FileChange { instance, account, folder, .. } = removed;
+        let in_folder = |number| Happening::Published(Publication { instance, account, folder, ..publication(number) });
+        let elsewhere = Happening::Published(Publication { instance, ..publication(4) });
+        // Into another folder, out of the one in which something is stuck; then something in that one.
+        let into_another = FileChange { instance, ..renamed(5, false) };
+        let out_of_it = FileChange {
+            change: Change::Renamed {
+                from_folder: folder,
+                from: "/export/x.csv".parse().unwrap(),
+                replaced: false,
+                ends_upload: false,
+            },
+            ..into_another.clone()
+        };
+        let behind = Happening::Published(Publication { instance, folder: into_another.folder, ..publication(6) });
+        let all = vec![
+            in_folder(1),
+            Happening::Changed(removed),
+            in_folder(3),
+            elsewhere,
+            Happening::Changed(out_of_it),
+            behind,
+        ];
+        let outcomes = start(store).record(all).await;
+        let went: Vec<bool> = outcomes.iter().map(Result::is_ok).collect();
+        assert_eq!(went, [true, false, false, true, false, false]);
+        assert_eq!(events_of(store, instance).await, 2);
+    }
+
+    async fn changes_are_recorded_in_their_order_each_once(store: &Store) {
+        let ledger = start(store);
+        let removed = change(3, Change::Deleted);
+        let FileChange { instance, account, folder, .. } = removed;
+        let all = vec![
+            Happening::Published(Publication { instance, account, folder, ..publication(1) }),
+            Happening::Changed(FileChange { instance, account, folder, ..renamed(2, false) }),
+            Happening::Changed(removed),
+        ];
+        for _ in 0..2 {
+            assert!(ledger.record(all.clone()).await.iter().all(Result::is_ok));
+            assert_eq!(kinds_in(store, instance).await, ["file.uploaded", "file.renamed", "file.deleted"]);
+        }
+        assert_eq!(transfers_of(store, account).await.len(), 1);
+    }
+
+    async fn the_end_of_an_upload_by_rename_names_the_transfer_that_brought_the_file(store: &Store) {
+        let ledger = start(store);
+        let ended = renamed(5, true);
+        let FileChange { instance, account, .. } = ended;
+        let path = ended.old_path().clone();
+        let came = |number| Publication {
+            instance,
+            account,
+            path: path.clone(),
+            temporary: true,
+            unproven_end: true,
+            ..publication(number)
+        };
+        let (earlier, it, later) = (came(1), came(4), came(6));
+        let all = [&earlier, &it, &later].map(|one| Happening::Published(one.clone()));
+        let mut all = all.to_vec();
+        all.insert(2, Happening::Changed(ended.clone()));
+        assert!(ledger.record(all).await.iter().all(Result::is_ok));
+        let unknown = FileChange { account: AccountId::new(STARTED, &OsRandom), instance, ..renamed(7, true) };
+        ledger.record(vec![Happening::Changed(unknown)]).await.remove(0).unwrap();
+        let told = events_in(store, instance).await;
+        assert_eq!(told.len(), 2, "temporary names raise no event");
+        assert_eq!(told[0].event.data["transfer"], it.transfer.to_string());
+        assert_eq!(told[0].event.data["unproven_end"], true);
+        assert_eq!(told[1].event.data["transfer"], serde_json::Value::Null);
+        assert_eq!(transfers_of(store, account).await.len(), 3);
+    }
+
+    async fn a_note_writes_its_event_too(store: &Store) {
+        let ledger = start(store);
+        let noted = note(1);
+        ledger.noted(noted.clone());
+        ledger.flush().await;
+        assert_eq!(kinds_in(store, noted.instance).await, ["file.downloaded"]);
+        assert_eq!(transfers_of(store, noted.account).await.len(), 1);
     }
 
     async fn a_publication_fails_at_once_when_the_database_is_gone(store: &Store) {

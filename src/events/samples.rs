@@ -6,7 +6,7 @@ use crate::domain::{
     AccountId, ClientSoftware, ConnectionType, EventId, FolderId, InstanceId, OsRandom, SessionId, Timestamp,
     TransferId,
 };
-use crate::vfs::{Actor, Publication, TransferNote, TransferOutcome};
+use crate::vfs::{Actor, Change, FileChange, FileKind, Publication, TransferNote, TransferOutcome};
 
 pub(super) const STARTED: Timestamp = Timestamp::from_seconds(1_795_456_800);
 
@@ -26,6 +26,7 @@ pub(super) fn publication(number: u64) -> Publication {
         bytes: 1_024,
         replaced: false,
         unproven_end: false,
+        temporary: false,
         actor: Actor::Login {
             session: SessionId::new(STARTED, &OsRandom),
             login: "Paie.Acme".parse().unwrap(),
@@ -39,9 +40,33 @@ pub(super) fn publication(number: u64) -> Publication {
     }
 }
 
+pub(super) fn change(number: u64, change: Change) -> FileChange {
+    let publication = publication(number);
+    FileChange {
+        event: publication.event,
+        instance: publication.instance,
+        account: publication.account,
+        folder: publication.folder,
+        path: publication.path,
+        kind: FileKind::File,
+        bytes: publication.bytes,
+        change,
+        actor: operator(),
+        at: publication.published_at,
+    }
+}
+
+/// From the name with `.part` behind it, in another folder.
+pub(super) fn renamed(number: u64, ends_upload: bool) -> FileChange {
+    let from_folder = FolderId::new(STARTED, &OsRandom);
+    let from = format!("/export/absences-{number}.csv.part").parse().unwrap();
+    change(number, Change::Renamed { from_folder, from, replaced: true, ends_upload })
+}
+
 pub(super) fn note(number: u64) -> TransferNote {
     let publication = publication(number);
     TransferNote {
+        event: publication.event,
         transfer: publication.transfer,
         instance: publication.instance,
         account: publication.account,

@@ -44,7 +44,7 @@ mod tests {
     fn each_transfer_is_counted_by_direction_and_outcome() {
         let metrics = Metrics::default();
         tell(&rows::of_publication(samples::publication(1)).0, &metrics);
-        tell(&rows::of_note(samples::note(1)), &metrics);
+        tell(&rows::of_note(samples::note(1)).0, &metrics);
         let text = metrics.render();
         assert!(text.contains(r#"lucca_gateway_transfers_total{direction="upload",outcome="completed"} 1"#), "{text}");
         assert!(text.contains(r#"lucca_gateway_transfers_total{direction="download""#), "{text}");

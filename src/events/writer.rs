@@ -4,6 +4,8 @@
 //! them all. What nobody waits for is gathered for a moment: a client that takes a thousand small files, one after the
 //! other, is not worth a thousand commits.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,6 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::rows::{Came, Rows, tell_transfer};
 use crate::store::{EventRow, Store, StoreError, TransferRow};
 use crate::vfs::LedgerError;
 
@@ -23,10 +26,10 @@ const WARN_EVERY: Duration = Duration::from_secs(10);
 
 /// What is handed to the writer.
 pub(super) enum Entry {
-    /// Answered when it is durable.
-    Publication { transfer: TransferRow, event: EventRow, done: oneshot::Sender<Result<(), LedgerError>> },
+    /// Answered, for each, when they are durable.
+    Happenings { rows: Vec<Rows>, done: oneshot::Sender<Vec<Result<(), LedgerError>>> },
     /// Nobody waits for it.
-    Note { transfer: TransferRow, _room: OwnedSemaphorePermit },
+    Note { rows: Box<(TransferRow, EventRow)>, _room: OwnedSemaphorePermit },
     /// Answered when everything before it is written.
     Flush { done: oneshot::Sender<()> },
 }
@@ -41,7 +44,7 @@ pub(super) struct Writer {
     dropped_notes: Arc<AtomicU64>,
     /// Notes that the database did not take, and why, since the last warning.
     failed_notes: u64,
-    failure: Option<StoreError>,
+    failure: Option<String>,
     last_warning: Option<Instant>,
 }
 
@@ -61,8 +64,9 @@ impl Writer {
             if batch.len() < BATCH && batch.iter().all(|entry| matches!(entry, Entry::Note { .. })) {
                 self.gather(&mut batch).await;
             }
-            match write(&self.store, &batch).await {
-                Ok(()) => batch.drain(..).for_each(|entry| answer(entry, Ok(()))),
+            let told: Vec<Told<'_>> = batch.iter().flat_map(told).collect();
+            match write(&self.store, &told).await {
+                Ok(()) => batch.drain(..).for_each(answer),
                 Err(error) => self.write_one_by_one(&mut batch, error).await,
             }
             if self.last_warning.is_none_or(|last| last.elapsed() >= WARN_EVERY) {
@@ -85,40 +89,63 @@ impl Writer {
         }
     }
 
-    /// After a transaction that failed: each entry in one of its own, so that a bad one fails alone. When the database
-    /// does not answer there is no point in asking again for each: they fail together, and their callers try later.
+    /// After a transaction that failed: each entry in one of its own, so that a bad one fails alone (and what comes after it
+    /// in its remote folder with it). When the database does not answer there is no point in asking again for each: they
+    /// fail together, and their callers try later.
     async fn write_one_by_one(&mut self, batch: &mut Vec<Entry>, error: StoreError) {
-        let mut outage = Some(error).filter(|error| matches!(error, StoreError::Unavailable(_)));
+        let mut outage = matches!(error, StoreError::Unavailable(_)).then(|| error.to_string());
         for entry in batch.drain(..) {
-            if let Some(error) = &outage {
-                let failure = Err(LedgerError(error.to_string()));
-                self.failed_notes += u64::from(matches!(entry, Entry::Note { .. }));
-                answer(entry, failure);
-                continue;
-            }
-            match write(&self.store, std::slice::from_ref(&entry)).await {
-                Ok(()) => answer(entry, Ok(())),
-                Err(error) => {
-                    let is_note = matches!(entry, Entry::Note { .. });
-                    answer(entry, Err(LedgerError(error.to_string())));
-                    if matches!(error, StoreError::Unavailable(_)) {
-                        outage = Some(error);
-                    } else if is_note {
-                        self.failure = Some(error);
-                    }
-                    self.failed_notes += u64::from(is_note);
+            match entry {
+                Entry::Happenings { rows, done } => {
+                    let outcomes = self.write_in_order(&rows, &mut outage).await;
+                    drop(done.send(outcomes));
                 }
+                Entry::Note { ref rows, .. } => {
+                    if let Err(failure) = self.write_one(Told::of_note(rows), &mut outage).await {
+                        self.failed_notes += 1;
+                        self.failure = Some(failure);
+                    }
+                }
+                Entry::Flush { .. } => answer(entry),
             }
         }
-        if outage.is_some() {
-            self.failure = outage;
+    }
+
+    async fn write_in_order(&self, rows: &[Rows], outage: &mut Option<String>) -> Vec<Result<(), LedgerError>> {
+        let mut stuck = HashSet::new();
+        let mut outcomes = Vec::with_capacity(rows.len());
+        for rows in rows {
+            let outcome = if rows.folders.iter().any(|folder| stuck.contains(folder)) {
+                Err(LedgerError(String::from("what happened before it in its remote folder is not recorded yet")))
+            } else {
+                self.write_one(Told::of(rows), outage).await.map_err(LedgerError)
+            };
+            if outcome.is_err() {
+                stuck.extend(rows.folders);
+            }
+            outcomes.push(outcome);
         }
+        outcomes
+    }
+
+    /// In a transaction of its own, unless the database was found not to answer.
+    async fn write_one(&self, told: Told<'_>, outage: &mut Option<String>) -> Result<(), String> {
+        if let Some(outage) = outage {
+            return Err(outage.clone());
+        }
+        write(&self.store, &[told]).await.map_err(|error| {
+            let text = error.to_string();
+            if matches!(error, StoreError::Unavailable(_)) {
+                *outage = Some(text.clone());
+            }
+            text
+        })
     }
 
     fn warn_of_lost_notes(&mut self) {
         let dropped = self.dropped_notes.swap(0, Ordering::Relaxed);
         let failed = std::mem::take(&mut self.failed_notes);
-        let failure = self.failure.take().map(|error| error.to_string());
+        let failure = self.failure.take();
         if dropped + failed == 0 {
             return;
         }
@@ -133,32 +160,60 @@ impl Writer {
     }
 }
 
-/// Records entries in one transaction.
-async fn write(store: &Store, entries: &[Entry]) -> Result<(), StoreError> {
-    if entries.iter().all(|entry| matches!(entry, Entry::Flush { .. })) {
+/// What one transaction writes of a happening or a note.
+#[derive(Clone, Copy)]
+struct Told<'a> {
+    transfer: Option<&'a TransferRow>,
+    event: Option<&'a EventRow>,
+    came_as: Option<&'a Came>,
+}
+
+impl<'a> Told<'a> {
+    fn of(rows: &'a Rows) -> Self {
+        Self { transfer: rows.transfer.as_ref(), event: rows.event.as_ref(), came_as: rows.came_as.as_ref() }
+    }
+
+    fn of_note((transfer, event): &'a (TransferRow, EventRow)) -> Self {
+        Self { transfer: Some(transfer), event: Some(event), came_as: None }
+    }
+}
+
+fn told(entry: &Entry) -> Vec<Told<'_>> {
+    match entry {
+        Entry::Happenings { rows, .. } => rows.iter().map(Told::of).collect(),
+        Entry::Note { rows, .. } => vec![Told::of_note(rows)],
+        Entry::Flush { .. } => Vec::new(),
+    }
+}
+
+/// Records these in one transaction.
+async fn write(store: &Store, told: &[Told<'_>]) -> Result<(), StoreError> {
+    if told.is_empty() {
         return Ok(());
     }
-    let (mut transfers, mut events) = (Vec::new(), Vec::new());
-    for entry in entries {
-        match entry {
-            Entry::Publication { transfer, event, .. } => {
-                transfers.push(transfer);
-                events.push(event);
-            }
-            Entry::Note { transfer, .. } => transfers.push(transfer),
-            Entry::Flush { .. } => {}
-        }
-    }
+    let transfers: Vec<&TransferRow> = told.iter().filter_map(|told| told.transfer).collect();
+    let mut events = Vec::with_capacity(told.len());
     let mut unit = store.write().await?;
     unit.transfers().record_all(&transfers).await?;
+    for told in told {
+        let Some(event) = told.event else { continue };
+        let mut event = Cow::Borrowed(event);
+        if let Some(Came { account, path, until }) = told.came_as
+            && let Some(transfer) = unit.transfers().last_upload_to(*account, path, *until).await?
+        {
+            tell_transfer(event.to_mut(), &transfer);
+        }
+        events.push(event);
+    }
+    let events: Vec<&EventRow> = events.iter().map(Cow::as_ref).collect();
     unit.events().record_all(&events).await?;
     unit.commit().await
 }
 
-/// Tells whoever waits for the entry; that nobody does any more is no fault.
-fn answer(entry: Entry, outcome: Result<(), LedgerError>) {
+/// Tells whoever waits for the entry that it is written; that nobody does any more is no fault.
+fn answer(entry: Entry) {
     match entry {
-        Entry::Publication { done, .. } => drop(done.send(outcome)),
+        Entry::Happenings { rows, done } => drop(done.send(vec![Ok(()); rows.len()])),
         Entry::Note { .. } => {}
         Entry::Flush { done } => drop(done.send(())),
     }

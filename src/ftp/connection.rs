@@ -18,6 +18,7 @@ use super::facts::Wanted;
 use super::passive::Ports;
 use super::reply::Reply;
 use super::session;
+use super::spares::Spares;
 use super::verbs::{self, Argument, Verb};
 use crate::config::{FtpListener, FtpMode, FtpSettings};
 use crate::domain::{Clock, NameEncoding, Random};
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     pub random: Arc<dyn Random>,
     /// Tracks connections and transfers, so that a stop waits for them.
     pub tasks: TaskTracker,
+    pub spares: Arc<Spares>,
     pub sign_in_timeout: Duration,
     pub idle: Duration,
     pub stall: Duration,

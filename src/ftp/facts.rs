@@ -1,8 +1,7 @@
 //! The facts of MLST and MLSD (RFC 3659 §7.5): exact, for machines.
 
-use std::fmt::Write;
-
-use super::time::time_val;
+use super::columns::{put_hex, put_number};
+use super::time::put_time_val;
 use crate::domain::Right;
 use crate::vfs::{FileKind, Metadata};
 
@@ -78,20 +77,30 @@ pub(super) enum Place {
 
 /// The facts of an entry, each with its semicolon, without the space and the name that follow.
 pub(super) fn facts(metadata: &Metadata, place: Place, wanted: Wanted) -> String {
-    let mut line = String::with_capacity(80);
+    let mut line = Vec::with_capacity(80);
+    put_facts(&mut line, metadata, place, wanted);
+    // ASCII, all of it.
+    String::from_utf8(line).unwrap_or_default()
+}
+
+/// As [`facts`], into a line.
+pub(super) fn put_facts(line: &mut Vec<u8>, metadata: &Metadata, place: Place, wanted: Wanted) {
     for fact in Fact::ALL.into_iter().filter(|fact| wanted.has(*fact)) {
-        // Writing to a text does not fail.
-        let _ = match fact {
-            Fact::Kind => write!(line, "type={};", kind(metadata.kind, place)),
-            // Of a folder the disk has a size too, but it means nothing to a client.
-            Fact::Size if metadata.kind == FileKind::Folder => Ok(()),
-            Fact::Size => write!(line, "size={};", metadata.size),
-            Fact::Modify => write!(line, "modify={};", time_val(metadata.modified)),
-            Fact::Perm => write!(line, "perm={};", perm(metadata)),
-            Fact::Unique => write!(line, "unique={:x};", metadata.unique),
-        };
+        // Of a folder the disk has a size too, but it means nothing to a client.
+        if fact == Fact::Size && metadata.kind == FileKind::Folder {
+            continue;
+        }
+        line.extend_from_slice(fact.name().as_bytes());
+        line.push(b'=');
+        match fact {
+            Fact::Kind => line.extend_from_slice(kind(metadata.kind, place).as_bytes()),
+            Fact::Size => put_number(line, metadata.size, 0, b' '),
+            Fact::Modify => put_time_val(line, metadata.modified),
+            Fact::Perm => put_perm(line, metadata),
+            Fact::Unique => put_hex(line, metadata.unique),
+        }
+        line.push(b';');
     }
-    line
 }
 
 const fn kind(kind: FileKind, place: Place) -> &'static str {
@@ -103,33 +112,32 @@ const fn kind(kind: FileKind, place: Place) -> &'static str {
 }
 
 /// What may be done (RFC 3659 §7.5.5), from the rights. Roots of remote folders stay where they are.
-fn perm(metadata: &Metadata) -> String {
-    let letters: &[(char, Right)] = match metadata.kind {
+fn put_perm(line: &mut Vec<u8>, metadata: &Metadata) {
+    let letters: &[(u8, Right)] = match metadata.kind {
         FileKind::File => &[
-            ('a', Right::Overwrite),
-            ('d', Right::Delete),
-            ('f', Right::Rename),
-            ('r', Right::Read),
-            ('w', Right::Overwrite),
+            (b'a', Right::Overwrite),
+            (b'd', Right::Delete),
+            (b'f', Right::Rename),
+            (b'r', Right::Read),
+            (b'w', Right::Overwrite),
         ],
         FileKind::Folder => &[
-            ('c', Right::Write),
-            ('d', Right::Delete),
-            ('f', Right::Rename),
-            ('l', Right::List),
-            ('m', Right::MakeFolder),
-            ('p', Right::Delete),
+            (b'c', Right::Write),
+            (b'd', Right::Delete),
+            (b'f', Right::Rename),
+            (b'l', Right::List),
+            (b'm', Right::MakeFolder),
+            (b'p', Right::Delete),
         ],
     };
-    let may = |(letter, right): &(char, Right)| {
-        metadata.rights.allows(*right) && !(metadata.fixed && matches!(letter, 'd' | 'f'))
+    let may = |(letter, right): &(u8, Right)| {
+        metadata.rights.allows(*right) && !(metadata.fixed && matches!(letter, b'd' | b'f'))
     };
-    let mut perm: String = letters.iter().filter(|letter| may(letter)).map(|(letter, _)| *letter).collect();
+    line.extend(letters.iter().filter(|letter| may(letter)).map(|(letter, _)| *letter));
     if metadata.kind == FileKind::Folder {
         // Whoever sees a folder may enter it.
-        perm.push('e');
+        line.push(b'e');
     }
-    perm
 }
 
 #[cfg(test)]
@@ -150,6 +158,12 @@ mod tests {
             incomplete: false,
             fixed: false,
         }
+    }
+
+    fn perm(metadata: &Metadata) -> String {
+        let mut line = Vec::new();
+        put_perm(&mut line, metadata);
+        String::from_utf8(line).unwrap()
     }
 
     #[test]

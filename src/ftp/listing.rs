@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use super::below::{Entries, Tree};
-use super::facts::{Place, Wanted, facts};
+use super::columns::{put_number, put_text};
+use super::facts::{Place, Wanted, put_facts};
 use super::pattern;
-use super::time::ls_date;
+use super::time::put_ls_date;
 use crate::domain::{FileName, NameEncoding, Right, Timestamp, VirtualPath};
 use crate::vfs::{Entry, FileKind, Metadata, VfsError};
 
 /// Entries that are asked for at a time.
 const BATCH: usize = 500;
+
+/// Room for a line, in bytes; longer ones find it.
+const LINE: usize = 112;
 
 /// How entries are written.
 #[derive(Debug, Clone, Copy)]
@@ -149,6 +153,7 @@ impl Lines {
             if batch.is_empty() {
                 return Ok(bytes);
             }
+            bytes.reserve(batch.len() * LINE);
             for Entry { name, metadata } in &batch {
                 if self.wants(name) {
                     self.push(&mut bytes, name.as_str(), metadata, Place::Within, &self.request.prefix);
@@ -164,27 +169,40 @@ impl Lines {
         self.request.pattern.as_ref().is_none_or(|pattern| pattern::fits(pattern, name.as_str()))
     }
 
-    fn push(&self, bytes: &mut Vec<u8>, name: &str, metadata: &Metadata, place: Place, prefix: &str) {
-        let line = match self.request.form {
-            Form::Long { now } => long_line(name, metadata, &self.login, now),
-            Form::Names => format!("{prefix}{name}"),
-            Form::Facts(wanted) => format!("{} {name}", facts(metadata, place, wanted)),
-        };
-        bytes.extend_from_slice(&self.encoding.encode(&line));
-        bytes.extend_from_slice(b"\r\n");
+    fn push(&self, line: &mut Vec<u8>, name: &str, metadata: &Metadata, place: Place, prefix: &str) {
+        match self.request.form {
+            Form::Long { now } => put_columns(line, metadata, &self.login, now),
+            Form::Names => line.extend_from_slice(&self.encoding.encode(prefix)),
+            Form::Facts(wanted) => {
+                put_facts(line, metadata, place, wanted);
+                line.push(b' ');
+            }
+        }
+        line.extend_from_slice(&self.encoding.encode(name));
+        line.extend_from_slice(b"\r\n");
     }
 }
 
-/// A line as `ls -l` writes it. The mode tells this login's rights; nobody else has any.
-fn long_line(name: &str, metadata: &Metadata, login: &str, now: Timestamp) -> String {
-    let has = |right, letter| if metadata.rights.allows(right) { letter } else { '-' };
-    let mode = match metadata.kind {
-        FileKind::Folder => format!("d{}{}x------", has(Right::List, 'r'), has(Right::Write, 'w')),
-        FileKind::File => format!("-{}{}-------", has(Right::Read, 'r'), has(Right::Overwrite, 'w')),
-    };
-    let links = if metadata.kind == FileKind::Folder { 2 } else { 1 };
+/// What stands before the name in a line of `ls -l`. The mode tells this login's rights; nobody else has any.
+fn put_columns(line: &mut Vec<u8>, metadata: &Metadata, login: &str, now: Timestamp) {
+    let has = |right, letter| if metadata.rights.allows(right) { letter } else { b'-' };
+    match metadata.kind {
+        FileKind::Folder => {
+            line.extend_from_slice(&[b'd', has(Right::List, b'r'), has(Right::Write, b'w')]);
+            line.extend_from_slice(b"x------   2 ");
+        }
+        FileKind::File => {
+            line.extend_from_slice(&[b'-', has(Right::Read, b'r'), has(Right::Overwrite, b'w')]);
+            line.extend_from_slice(b"-------   1 ");
+        }
+    }
     // A login may hold no space, so the columns stay.
-    format!("{mode} {links:>3} {login:<8} lucca    {:>12} {} {name}", metadata.size, ls_date(metadata.modified, now))
+    put_text(line, login, 8);
+    line.extend_from_slice(b" lucca    ");
+    put_number(line, metadata.size, 12, b' ');
+    line.push(b' ');
+    put_ls_date(line, metadata.modified, now);
+    line.push(b' ');
 }
 
 #[cfg(test)]
@@ -228,7 +246,15 @@ mod tests {
             incomplete: false,
             fixed: false,
         };
-        let line = long_line("a b.csv", &metadata, "acme", time);
-        assert_eq!(line, "-rw-------   1 acme     lucca            1234 Nov 23 17:02 a b.csv");
+        let line = |metadata: &Metadata, now| {
+            let mut line = Vec::new();
+            put_columns(&mut line, metadata, "acme", now);
+            String::from_utf8(line).unwrap()
+        };
+        assert_eq!(line(&metadata, time), "-rw-------   1 acme     lucca            1234 Nov 23 17:02 ");
+        let long_after = Timestamp::parse("2027-11-23T17:02:30Z").unwrap();
+        assert_eq!(line(&metadata, long_after), "-rw-------   1 acme     lucca            1234 Nov 23  2026 ");
+        let folder = Metadata { kind: FileKind::Folder, ..metadata };
+        assert_eq!(line(&folder, time), "drwx------   2 acme     lucca            1234 Nov 23 17:02 ");
     }
 }

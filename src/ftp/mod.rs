@@ -11,6 +11,7 @@
 
 mod authentication;
 mod below;
+mod columns;
 mod connection;
 mod control;
 mod data;
@@ -23,6 +24,7 @@ mod records;
 mod reply;
 mod server;
 mod session;
+mod spares;
 mod status;
 mod time;
 mod transfer;

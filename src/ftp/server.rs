@@ -25,6 +25,7 @@ pub(super) async fn serve(listener: Listener, bound_to: FtpListener, parts: FtpP
         clock: parts.clock,
         random: parts.random,
         tasks: TaskTracker::new(),
+        spares: Arc::default(),
         sign_in_timeout: parts.sign_in_timeout,
         idle: parts.idle,
         stall: parts.stall,

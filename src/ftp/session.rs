@@ -123,6 +123,7 @@ impl Member {
             stall: shared.stall,
             encoding: self.client.encoding,
             random: Arc::clone(&shared.random),
+            spares: Arc::clone(&shared.spares),
             stop,
             progress,
             replies,

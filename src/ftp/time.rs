@@ -3,20 +3,23 @@
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
+use super::columns::put_number;
 use crate::domain::Timestamp;
 
-/// As MDTM and the fact `modify` tell it.
+/// As MDTM tells it.
 pub(super) fn time_val(time: Timestamp) -> String {
+    let mut text = Vec::with_capacity(14);
+    put_time_val(&mut text, time);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// As the fact `modify` tells it.
+pub(super) fn put_time_val(line: &mut Vec<u8>, time: Timestamp) {
     let date = civil(time);
-    format!(
-        "{:04}{:02}{:02}{:02}{:02}{:02}",
-        date.year(),
-        date.month(),
-        date.day(),
-        date.hour(),
-        date.minute(),
-        date.second()
-    )
+    put_number(line, number(date.year()), 4, b'0');
+    for part in [date.month(), date.day(), date.hour(), date.minute(), date.second()] {
+        put_number(line, number(part), 2, b'0');
+    }
 }
 
 /// Reads `YYYYMMDDHHMM`, with seconds or without, and with a fraction of them or without.
@@ -36,17 +39,27 @@ pub(super) fn parse_time_val(text: &str) -> Option<Timestamp> {
 }
 
 /// As `ls`: the hour for the last six months, the year for what is older or to come.
-pub(super) fn ls_date(time: Timestamp, now: Timestamp) -> String {
+pub(super) fn put_ls_date(line: &mut Vec<u8>, time: Timestamp, now: Timestamp) {
     const HALF_A_YEAR: i64 = 182 * 24 * 3600;
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let date = civil(time);
     let month = usize::try_from(date.month() - 1).ok().and_then(|month| MONTHS.get(month)).unwrap_or(&"Jan");
+    line.extend_from_slice(month.as_bytes());
+    put_number(line, number(date.day()), 3, b' ');
     let age = now.as_seconds().saturating_sub(time.as_seconds());
     if (0..HALF_A_YEAR).contains(&age) {
-        format!("{month} {:>2} {:02}:{:02}", date.day(), date.hour(), date.minute())
+        line.push(b' ');
+        put_number(line, number(date.hour()), 2, b'0');
+        line.push(b':');
+        put_number(line, number(date.minute()), 2, b'0');
     } else {
-        format!("{month} {:>2} {:>5}", date.day(), date.year())
+        put_number(line, number(date.year()), 6, b' ');
     }
+}
+
+/// A part of a date; the years before there were any are none.
+fn number(part: impl TryInto<u64>) -> u64 {
+    part.try_into().unwrap_or(0)
 }
 
 fn civil(time: Timestamp) -> DateTime {

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::below::{Presence, Tree};
 use super::data::{self, DataStream, NoData, Terms, Way};
 use super::reply::Reply;
+use super::spares::Spares;
 use super::{download, listing, status, upload};
 use crate::domain::{Control, NameEncoding, VirtualPath};
 use crate::net::TlsSession;
@@ -111,6 +112,7 @@ pub(super) struct Context {
     pub stall: Duration,
     pub encoding: NameEncoding,
     pub random: Arc<dyn crate::domain::Random>,
+    pub spares: Arc<Spares>,
     pub stop: Stop,
     pub progress: Arc<AtomicU64>,
     pub replies: mpsc::Sender<Event>,

@@ -169,7 +169,9 @@ async fn receive(
     let mut buffer = Vec::new();
     loop {
         let room = if pace.is_prompt(Work::Data) { PIECE } else { BLOCK };
-        if buffer.len() < room {
+        if buffer.is_empty() && room == PIECE {
+            buffer = context.spares.take(PIECE);
+        } else if buffer.len() < room {
             buffer.resize(room, 0);
         }
         let (filled, end) = fill(context, &mut stream, &mut buffer[..room]).await;
@@ -208,6 +210,9 @@ async fn receive(
             && let Err(reply) = written(writing).await
         {
             return (received, Err(Failure::Storage(reply)));
+        }
+        if buffer.len() == PIECE {
+            context.spares.give(buffer);
         }
         if matches!(end, Ok(()) | Err(Failure::Bare { .. })) {
             say_goodbye(stream).await;

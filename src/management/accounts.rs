@@ -108,7 +108,7 @@ impl Management {
 
         // The directories first: an account that can be seen has its folders. A crash before the rows are written
         // leaves empty directories under an id that nobody has.
-        let owner = TreeOwner::of(&account, folders, &self.presets);
+        let owner = TreeOwner::new(instance.id, account.id, folders);
         self.storage.prepare(&owner).await.map_err(ManagementError::of_path)?;
         let mut tries = LOGIN_TRIES;
         let outcome = loop {

@@ -172,7 +172,7 @@ impl Management {
     }
 
     async fn prepare_folders(&self, account: &Account, folders: Vec<RemoteFolder>) -> Result<(), ManagementError> {
-        let owner = TreeOwner::of(account, folders, &self.presets);
+        let owner = TreeOwner::new(account.instance, account.id, folders);
         match self.storage.prepare(&owner).await {
             Err(VfsError::AlreadyExists | VfsError::NotAFolder) => {
                 Err(ManagementError::conflict("path", "There is a file at this path, or at a part of it."))

@@ -14,6 +14,7 @@ pub mod blocks;
 mod burials;
 pub mod credentials;
 mod error;
+pub mod feed;
 pub mod files;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -28,6 +29,8 @@ pub mod sessions;
 mod tests;
 pub mod tokens;
 pub mod usage;
+mod webhook_deliveries;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,6 +38,7 @@ use std::sync::Arc;
 use crate::access::Access;
 use crate::credentials::Passwords;
 use crate::domain::{Clock, Preset, PresetName, Random};
+use crate::events::webhooks::Webhooks;
 use crate::sessions::Registry;
 use crate::store::Store;
 use crate::vfs::Storage;
@@ -43,6 +47,7 @@ pub use accounts::{AccountChanges, AccountFilter, CreatedAccount, NewAccount};
 pub use blocks::SignInBlock;
 pub use credentials::{CreatedPassword, NewPassword, NewPublicKey, ValidityChanges};
 pub use error::{Cause, FieldError, ManagementError, sentence};
+pub use feed::{Feed, FeedRequest, FeedStart, MAX_WAIT};
 pub use files::{Abandonment, Download, EntryKind, FileInfo, IncomingFile, StoredFile};
 pub use folders::{FolderChanges, NewFolder};
 pub use history::{SignInInfo, SignInResult, SignInSearch, TransferInfo, TransferSearch};
@@ -52,6 +57,8 @@ pub use page::{Page, PageRequest};
 pub use sessions::{OpenSession, SessionSearch};
 pub use tokens::{CreatedToken, NewToken, TokenInfo};
 pub use usage::AccountUsage;
+pub use webhook_deliveries::{AttemptInfo, DeliveryInfo, ReplayRequest};
+pub use webhooks::{NewWebhook, WebhookChanges, WebhookInfo, WebhookWithSecret};
 
 /// Whether the gateway takes work; implemented by `app`.
 pub trait Readiness: Send + Sync + 'static {
@@ -61,6 +68,7 @@ pub trait Readiness: Send + Sync + 'static {
 
 /// What the use cases work with.
 pub struct ManagementParts {
+    pub webhooks: Arc<Webhooks>,
     pub store: Store,
     pub storage: Arc<Storage>,
     pub access: Arc<Access>,
@@ -81,11 +89,14 @@ pub struct Management {
     presets: Arc<BTreeMap<PresetName, Preset>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    waiting: feed::Waiting,
+    webhooks: Arc<Webhooks>,
 }
 
 impl Management {
     pub fn new(parts: ManagementParts) -> Arc<Self> {
-        let ManagementParts { store, storage, access, registry, passwords, presets, clock, random } = parts;
-        Arc::new(Self { store, storage, access, registry, passwords, presets, clock, random })
+        let ManagementParts { webhooks, store, storage, access, registry, passwords, presets, clock, random } = parts;
+        let waiting = feed::Waiting::default();
+        Arc::new(Self { store, storage, access, registry, passwords, presets, clock, random, waiting, webhooks })
     }
 }

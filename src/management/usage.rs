@@ -32,7 +32,8 @@ impl Management {
         anew: bool,
     ) -> Result<AccountUsage, ManagementError> {
         let (account, folders) = self.find_account(operator, account).await?;
-        let owner = TreeOwner::of(&account, folders, &self.presets);
+        let owner =
+            TreeOwner { quota: account.quota(&self.presets), ..TreeOwner::new(account.instance, account.id, folders) };
         let held = self.storage.held(&owner, anew).await.map_err(ManagementError::of_path)?;
         Ok(AccountUsage { held, limits: owner.quota })
     }

@@ -44,6 +44,7 @@ impl TlsSessions {
         // Nothing is kept for all, so nothing can be evicted by a crowd: each control connection has its own (see `session`).
         base.session_storage = Arc::new(NoServerSessionStorage {});
         base.send_tls13_tickets = 0;
+        base.ignore_client_order = true;
         Ok(Arc::new(Self { provider, names, keys, base, random }))
     }
 

@@ -15,6 +15,11 @@ use crate::domain::{
 /// Sorts behind every identifier, whose characters are 0 to 9, a to f and `-`.
 const BEHIND_EVERY_ID: &str = "g";
 
+const COLUMNS: &str = "id, instance, account, actor, session, connection_type, address, direction, path, bytes, \
+                       started_at, ended_at, outcome, reason, client, algorithms, unproven_end";
+/// Among how many of an account's newest transfers one that brought a file is looked for.
+const NEWEST: i64 = 1_000;
+
 /// One upload or download that ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransferRow {
@@ -105,11 +110,8 @@ impl Transfers<'_> {
         page: &PageRequest,
     ) -> Result<Page<TransferRow>, StoreError> {
         let after = page.position::<TransferId>()?;
-        let mut statement = String::from(
-            "SELECT id, instance, account, actor, session, connection_type, address, direction, path, bytes, \
-             started_at, ended_at, outcome, reason, client, algorithms, unproven_end FROM transfers \
-             WHERE account = $1 AND id < $2 AND ended_at >= $3",
-        );
+        let mut statement =
+            format!("SELECT {COLUMNS} FROM transfers WHERE account = $1 AND id < $2 AND ended_at >= $3");
         let mut words = Vec::new();
         if let Some(direction) = filter.direction {
             words.push(direction.as_str());
@@ -130,6 +132,27 @@ impl Transfers<'_> {
         let rows = query.fetch_all(&mut *self.connection).await?;
         let transfers = rows.iter().map(transfer).collect::<Result<Vec<_>, _>>()?;
         Ok(Page::of(transfers, page, |transfer| transfer.id.to_string()))
+    }
+
+    /// The last upload to a path that was published by `until`, among the account's newest transfers.
+    pub async fn last_upload_to(
+        &mut self,
+        account: AccountId,
+        path: &VirtualPath,
+        until: Timestamp,
+    ) -> Result<Option<TransferRow>, StoreError> {
+        let row = sqlx::query(AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM (SELECT {COLUMNS} FROM transfers WHERE account = $1 ORDER BY id DESC LIMIT $2) AS newest \
+             WHERE direction = 'upload' AND outcome = 'completed' AND path = $3 AND ended_at <= $4 \
+             ORDER BY ended_at DESC, id DESC LIMIT 1"
+        )))
+        .bind(account.to_string())
+        .bind(NEWEST)
+        .bind(path.as_str())
+        .bind(until.as_micros())
+        .fetch_optional(&mut *self.connection)
+        .await?;
+        row.as_ref().map(transfer).transpose()
     }
 
     /// Removes those that ended before; at most `most` at a time; says how many.

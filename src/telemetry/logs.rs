@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
@@ -31,7 +31,13 @@ pub fn init(settings: &LogSettings) -> Result<(), LogError> {
 }
 
 fn filter(settings: &LogSettings) -> Result<Targets, LogError> {
-    settings.level.parse().map_err(|_| LogError::Level(settings.level.clone()))
+    let filter: Targets = settings.level.parse().map_err(|_| LogError::Level(settings.level.clone()))?;
+    if filter.iter().any(|(target, _)| target.starts_with("rustls")) {
+        return Ok(filter);
+    }
+    // It warns of every connection of clients that say an address where a host's name belongs, as lftp does: twice a file.
+    let level = filter.default_level().unwrap_or(LevelFilter::OFF).min(LevelFilter::ERROR);
+    Ok(filter.with_target("rustls", level))
 }
 
 #[cfg(test)]
@@ -46,6 +52,17 @@ mod tests {
             assert!(filter(&LogSettings { level: level.into(), json: false }).is_ok(), "{level}");
         }
         assert!(filter(&LogSettings { level: "info=loud".into(), json: false }).is_err());
+    }
+
+    #[test]
+    fn rustls_says_errors_alone_unless_it_is_named() {
+        let enables = |level: &str| {
+            let filter = filter(&LogSettings { level: level.into(), json: false }).unwrap();
+            [Level::ERROR, Level::WARN].map(|level| filter.would_enable("rustls::msgs::handshake", &level))
+        };
+        assert_eq!(enables("info"), [true, false]);
+        assert_eq!(enables("off"), [false, false]);
+        assert_eq!(enables("info,rustls=warn"), [true, true]);
     }
 
     #[test]

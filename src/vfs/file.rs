@@ -115,6 +115,7 @@ impl ReadFile {
             return;
         }
         self.view.core.ledger.noted(TransferNote {
+            event: self.view.core.new_event_id(),
             transfer: self.transfer,
             instance: self.view.instance,
             account: self.view.account,

@@ -58,6 +58,8 @@ pub(super) fn move_folder(
     if matches!(core.backend.stat(&source), Err(error) if error.kind() == io::ErrorKind::NotFound) {
         return make_folders(core, &target);
     }
+    let _alone = core.names.hold(account, &[from, to])?;
+    core.settle(account, &[from, to])?;
     make_folders(core, &target.parent())?;
     // An empty folder at the target gives way: that is what an earlier folder of that path left behind.
     match core.rename_counted(account, &source, &target, Replace::Allow).map_err(VfsError::from) {
@@ -77,10 +79,11 @@ pub(super) fn note_moves(core: &Core, account: AccountId, from: &VirtualPath, to
         core.remove_staged(account, upload);
     }
     let moves = core.uploads.moved(account, from, to);
-    for (upload, path) in moves.followed {
+    for (upload, path, is_held) in moves.followed {
         let line = sidecar::Line::Moved { path };
-        if let Err(error) = line.append(core.backend.as_ref(), &DiskPath::sidecar(account, upload), false) {
-            tracing::warn!(%upload, %error, "Could not note the new path of an incomplete upload");
+        // What is held was acknowledged: it is found where it belongs also after a loss of power.
+        if let Err(error) = line.append(core.backend.as_ref(), &DiskPath::sidecar(account, upload), is_held) {
+            tracing::warn!(%upload, %error, "Could not note the new path of an upload that is not published");
         }
     }
     for upload in moves.gave_way {
@@ -95,6 +98,8 @@ pub(super) fn trash_folder(
     path: &VirtualPath,
     keep: &[VirtualPath],
 ) -> Result<(), VfsError> {
+    // A removal that is announced is made, or not, before.
+    let _alone = core.names.hold(account, &[path])?;
     let entry = trash_entry(core.now(), core.new_upload_id());
     let inside: Vec<VirtualPath> = keep.iter().filter(|kept| kept.is_within(path)).cloned().collect();
     let trash = Trash { core, instance, account, entry: &entry, keep: &inside };

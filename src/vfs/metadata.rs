@@ -1,11 +1,14 @@
 //! What is known of a file or folder.
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::{Rights, Timestamp};
 
 use super::backend::Stat;
 
 /// Links, devices and pipes do not exist for a login.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FileKind {
     File,
     Folder,

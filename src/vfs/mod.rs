@@ -7,19 +7,24 @@
 //!
 //! Both are a `view` that asks the `mount_table` where a path lies, the table in `operation` which right is needed, the
 //! index in `uploads` what is unfinished there, and a `backend` for the rest. `opening`, `upload` and `publisher` are
-//! the three acts of a file's arrival; `sidecar` is what a crash leaves to `recovery`; `departures` keeps files out of
-//! folders that operators take away.
+//! the three acts of a file's arrival, `held` the fourth where a name is final only when it was given by a rename;
+//! `changes` removes and renames, so that it is told; `sidecar` is what a crash leaves to `recovery`; `departures` keeps
+//! files out of folders that operators take away.
 
 mod actor;
 mod backend;
+mod changes;
 mod departures;
 mod error;
+mod event_ids;
 mod file;
 mod folders;
+mod held;
 mod ledger;
 mod listing;
 mod metadata;
 mod mount_table;
+mod names;
 mod opening;
 mod operation;
 mod operator_tree;
@@ -42,7 +47,7 @@ pub use actor::Actor;
 pub use departures::Departure;
 pub use error::VfsError;
 pub use file::ReadFile;
-pub use ledger::{Ledger, LedgerError, Publication, TransferNote, TransferOutcome};
+pub use ledger::{Change, FileChange, Happening, Ledger, LedgerError, Publication, TransferNote, TransferOutcome};
 pub use listing::{Entry, Listing};
 pub use metadata::{FileKind, Metadata, Space};
 pub use operator_tree::OperatorTree;

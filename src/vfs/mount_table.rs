@@ -13,6 +13,8 @@ pub(super) struct Mount {
     pub(super) folder: FolderId,
     pub(super) path: VirtualPath,
     pub(super) rights: Rights,
+    /// What a login uploads is published when it is renamed.
+    pub(super) publish_on_rename: bool,
 }
 
 /// Where a path lies.
@@ -39,8 +41,12 @@ pub(super) struct MountTable {
 
 impl MountTable {
     pub(super) fn new(folders: &[RemoteFolder]) -> Self {
-        let mount =
-            |folder: &RemoteFolder| Mount { folder: folder.id, path: folder.path.clone(), rights: folder.rights };
+        let mount = |folder: &RemoteFolder| Mount {
+            folder: folder.id,
+            path: folder.path.clone(),
+            rights: folder.rights,
+            publish_on_rename: folder.rules.publish_on_rename,
+        };
         let mut mounts: Vec<Mount> = folders.iter().map(mount).collect();
         mounts.sort_by(|one, other| one.path.cmp(&other.path));
         Self { mounts }

@@ -34,6 +34,8 @@ enum Base {
     Twin(UploadId),
     /// The login's incomplete upload, which this one takes over.
     Continued(UploadId),
+    /// The login's whole upload, which waits for its rename. It stays until this one is whole too.
+    Held(UploadId),
 }
 
 impl View {
@@ -59,19 +61,17 @@ impl View {
             let exists = self.check_target(path, mount, options)?;
             let base = base(exists)?;
             match self.stage(path, mount, &base) {
-                Err(VfsError::NotFound) if matches!(base, Base::Twin(_) | Base::Whole) => {}
+                Err(VfsError::NotFound) if matches!(base, Base::Twin(_) | Base::Held(_) | Base::Whole) => {}
                 Err(error) => return Err(error),
                 Ok(staged) => {
-                    let rights = mount.rights;
-                    let replace = if options.exclusive || !Operation::WriteExisting.is_allowed(rights) {
+                    let replace = if options.exclusive || !Operation::WriteExisting.is_allowed(mount.rights) {
                         Replace::Refuse
                     } else {
                         Replace::Allow
                     };
                     let continued = matches!(base, Base::Continued(_));
-                    let facts = (mount.folder, rights, replace);
                     let over = if exists { self.whole(path)?.map(|whole| whole.size) } else { None };
-                    return Ok(Upload::new(Arc::clone(self), staged, facts, options, continued, over));
+                    return Ok(Upload::new(Arc::clone(self), staged, (mount, replace), options, continued, over));
                 }
             }
         }
@@ -108,6 +108,8 @@ impl View {
         let parent = self.disk(path).parent();
         if !self.actor.is_login() && options.create {
             // An application delivers to a path; that its folders exist is not its business.
+            let _alone = self.core.names.hold(self.account, &[path])?;
+            self.core.settle(self.account, &[path])?;
             let _stay = self.arrival.stay(&[path])?;
             return match make_folders(&self.core, &parent) {
                 Err(VfsError::AlreadyExists) => Err(VfsError::NotAFolder),
@@ -131,6 +133,7 @@ impl View {
                 Some(Unfinished::InFlight(_)) if options.append => return Err(VfsError::Busy),
                 Some(Unfinished::InFlight(twin)) => Base::Twin(twin.id),
                 Some(Unfinished::Incomplete(id)) => Base::Continued(id),
+                Some(Unfinished::Held(id)) => Base::Held(id),
                 None => published,
             },
         })
@@ -207,7 +210,7 @@ impl View {
     fn source(&self, path: &VirtualPath, base: &Base) -> Option<DiskPath> {
         match base {
             Base::Whole => Some(self.disk(path)),
-            Base::Twin(twin) => Some(DiskPath::staged(self.account, *twin)),
+            Base::Twin(id) | Base::Held(id) => Some(DiskPath::staged(self.account, *id)),
             Base::Nothing | Base::Continued(_) => None,
         }
     }

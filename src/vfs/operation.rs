@@ -21,6 +21,8 @@ pub(super) enum Operation {
     MakeFolder,
     /// Take a name away by renaming.
     RenameFrom,
+    /// Publish an upload of the login's own by renaming it.
+    FinishUpload,
     /// Bring something into another remote folder by renaming.
     RenameInto,
     /// Replace by renaming.
@@ -40,6 +42,8 @@ impl Operation {
             Self::RemoveFile | Self::RemoveFolder => &[Right::Delete],
             // Nobody else ever saw it: who may send a file may also take back what it sent of it.
             Self::DiscardUpload => &[Right::Delete, Right::Write, Right::Overwrite],
+            // Where a rename ends an upload, it is part of the upload: drop-boxes have no other right.
+            Self::FinishUpload => &[Right::Rename, Right::Write, Right::Overwrite],
             Self::MakeFolder => &[Right::MakeFolder],
             Self::RenameFrom => &[Right::Rename],
             Self::SetTimes => &[Right::Write, Right::Overwrite],

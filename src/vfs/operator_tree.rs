@@ -44,7 +44,7 @@ impl OperatorTree {
         self.blocking(move |view| view.open_write(&path, options)).await
     }
 
-    /// Durable when it resolves. A login's unfinished upload to the same name stays.
+    /// Durable when it resolves, and recorded soon after. A login's unfinished upload to the same name stays.
     pub async fn remove_file(&self, path: &VirtualPath) -> Result<(), VfsError> {
         let path = path.clone();
         self.blocking(move |view| view.remove_file(&path)).await

@@ -10,6 +10,8 @@
 //! The client does not wait for the record: from 4 on no crash can take the file, and none the record, for which the
 //! intent vouches. A database that is slow or away delays what is known of a file, and not the file.
 //!
+//! From 2 to 4 nobody else changes what its path names ([`super::names`]).
+//!
 //! A crash before 3 leaves staged data with an intent: rolled back to an incomplete upload. A crash after 3 leaves an
 //! intent whose data has left staging: the file is in place, so it is recorded (again: records are idempotent by id). That
 //! conclusion is why the name in staging must last before there is an intent: else a loss of power could take the name
@@ -17,13 +19,11 @@
 
 use std::sync::Arc;
 
-use crate::domain::EventId;
-
 use super::backend::Stat;
-use super::ledger::{LedgerError, Publication};
+use super::ledger::{Happening, LedgerError, Publication};
 use super::operation::Operation;
 use super::places::DiskPath;
-use super::quota::{Meter, Reservation};
+use super::quota::Meter;
 use super::sidecar::{Intent, Line};
 use super::upload::{Inner, Published};
 use super::uploads::JustUploaded;
@@ -38,64 +38,80 @@ impl Inner {
     /// to record.
     pub(super) fn publish(&self, unproven_end: bool, meter: Option<&Arc<Meter>>) -> Result<Published, VfsError> {
         self.close();
-        let core = &self.view.core;
-        let target = self.view.disk(&self.staged.path);
-        let placed = self.prepare(unproven_end, meter).and_then(|(intent, stat, reservation)| {
+        if self.is_to_be_held {
+            return self.hold(unproven_end, meter);
+        }
+        self.place(unproven_end, meter).map_err(|error| {
+            let error = self.told(error);
+            self.end_cut(&self.reason_of(&error));
+            error
+        })?
+    }
+
+    /// Blocking: as [`Self::publish`] for an upload whose writing is over; what fails before the file is visible (the outer
+    /// error) leaves the upload to the caller. `meter`: the account's, where it has one, which is counted.
+    pub(super) fn place(
+        &self,
+        unproven_end: bool,
+        meter: Option<&Arc<Meter>>,
+    ) -> Result<Result<Published, VfsError>, VfsError> {
+        let (core, path) = (&self.view.core, &self.staged.path);
+        let stat = self.prepare()?;
+        let _alone = core.names.hold(self.staged.account, &[path])?;
+        core.settle(self.staged.account, &[path])?;
+        // Before there is an intent; given back when this fails.
+        let reservation = meter.map(|meter| core.reserve(meter, &self.view.disk(path), stat.size)).transpose()?;
+        let placed = self.announce(unproven_end, stat).and_then(|intent| {
             self.check_target(&intent)?;
             let staged = DiskPath::staged(self.staged.account, self.staged.id);
-            let _stay = self.view.arrival.stay(&[&self.staged.path])?;
-            let names = (&staged, &target, self.replace);
+            let _stay = self.view.arrival.stay(&[path])?;
+            let names = (&staged, &self.view.disk(path), self.replace);
             let replaced = core.publish_counted(self.staged.account, names, stat.size, reservation)?;
-            Ok((Publication { replaced, ..intent.publication() }, stat))
+            Ok(Publication { replaced, ..intent.publication() })
         });
-        let (publication, stat) = match placed {
-            Ok(placed) => placed,
-            Err(error) => {
-                self.withdraw();
-                let error = self.told(error);
-                self.end_cut(&self.reason_of(&error));
-                return Err(error);
-            }
-        };
+        let publication = placed.inspect_err(|_| self.withdraw())?;
         // From here on the file is visible, so it is recorded, come what may.
         let published =
-            Published { bytes: publication.bytes, transfer: publication.transfer, event: publication.event };
-        core.uploads.pend(self.staged.id, publication);
+            Published { bytes: publication.bytes, transfer: publication.transfer, event: Some(publication.event) };
+        core.uploads.pend(self.staged.id, Happening::Published(publication));
         self.leave_published(stat);
-        let lasts = core.make_names_last(self.staged.account, &target);
+        let lasts = core.make_names_last(self.staged.account, &self.view.disk(path));
         if lasts.is_ok() {
             core.uploads.lasts(self.staged.id);
         }
         // Also when it does not last yet: the recorder tries that again.
         core.published.notify_one();
-        Ok(lasts.map(|()| published)?)
+        Ok(lasts.map(|()| published).map_err(VfsError::from))
     }
 
-    /// Steps 1 and 2.
-    fn prepare(
-        &self,
-        unproven_end: bool,
-        meter: Option<&Arc<Meter>>,
-    ) -> Result<(Intent, Stat, Option<Reservation>), VfsError> {
-        self.check_writes()?;
+    /// Step 1.
+    fn prepare(&self) -> Result<Stat, VfsError> {
         let (core, staged) = (&self.view.core, &self.staged);
         if core.uploads.count_pending() >= WAITING_MOST {
             return Err(VfsError::Ledger(LedgerError(String::from("too many publications wait to be recorded"))));
         }
-        let times = *staged.times();
-        if !times.is_empty() {
-            staged.file.set_times(times)?;
-        }
-        let stat = staged.file.stat()?;
-        let replaced = self.view.whole(&staged.path)?;
-        let reserved = meter.map(|meter| meter.reserve(stat.size, replaced.map(|file| file.size))).transpose();
-        let reservation = reserved.map_err(VfsError::OverQuota)?;
-        let replaced = replaced.is_some();
-        staged.file.sync()?;
+        let stat = self.make_whole()?;
         core.backend.sync_folder(&DiskPath::staging_of(staged.account))?;
-        let now = core.now();
+        Ok(stat)
+    }
+
+    /// All that came is synced, with the times that were asked for.
+    pub(super) fn make_whole(&self) -> Result<Stat, VfsError> {
+        self.check_writes()?;
+        let times = *self.staged.times();
+        if !times.is_empty() {
+            self.staged.file.set_times(times)?;
+        }
+        let stat = self.staged.file.stat()?;
+        self.staged.file.sync()?;
+        Ok(stat)
+    }
+
+    /// Step 2.
+    fn announce(&self, unproven_end: bool, stat: Stat) -> Result<Intent, VfsError> {
+        let (core, staged) = (&self.view.core, &self.staged);
         let intent = Intent {
-            event: EventId::new(now, core.random.as_ref()),
+            event: core.new_event_id(),
             transfer: self.transfer,
             instance: self.view.instance,
             account: staged.account,
@@ -103,20 +119,22 @@ impl Inner {
             path: staged.path.clone(),
             bytes: stat.size,
             unique: stat.unique,
-            replaced,
+            replaced: self.view.whole(&staged.path)?.is_some(),
             unproven_end,
+            temporary: self.view.is_temporary(&staged.path),
             actor: self.view.actor.clone(),
             started_at: self.started_at,
-            published_at: now,
+            published_at: core.now(),
         };
         let sidecar = DiskPath::sidecar(staged.account, staged.id);
         Line::Intent(Box::new(intent.clone())).append(core.backend.as_ref(), &sidecar, true)?;
-        Ok((intent, stat, reservation))
+        Ok(intent)
     }
 
-    /// A name that was there when it was opened may be free by now, and to fill it is another right.
+    /// A name that was there when it was opened may be free by now, and to fill it is another right (of a rename, which
+    /// publishes what was held, rights were asked).
     fn check_target(&self, intent: &Intent) -> Result<(), VfsError> {
-        if intent.replaced { Ok(()) } else { Operation::WriteNew.require(self.rights) }
+        if intent.replaced || self.was_held { Ok(()) } else { Operation::WriteNew.require(self.rights) }
     }
 
     /// What the peer is told when the name was taken meanwhile: whoever may not overwrite is refused as at opening.
@@ -144,7 +162,7 @@ impl Inner {
             let until = core.now().plus(core.settings.just_uploaded);
             let memory = JustUploaded { path: staged.path.clone(), stat, until };
             let memory = self.rights.is_write_only().then_some(memory);
-            if let Some(obsolete) = core.uploads.published(staged, memory) {
+            for obsolete in core.uploads.published(staged, memory) {
                 core.remove_staged(staged.account, obsolete);
             }
         }

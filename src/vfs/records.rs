@@ -1,27 +1,30 @@
-//! The records of publications: written behind, many in one commit.
+//! The records of publications and changes: written behind, many in one commit.
 //!
 //! A client that uploads thousands of small files waits for each before it sends the next. Were each recorded alone, the
-//! database would cost more than the files. What was published within [`GATHERING`] is recorded together instead; until
-//! then its intent stands for it.
+//! database would cost more than the files. What happened within [`GATHERING`] is recorded together instead; until then its
+//! intent stands for it.
+//!
+//! What happened in one remote folder is recorded in that order: behind what cannot be recorded the others of its folder
+//! wait, and those of other folders do not.
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::{AccountId, UploadId};
+use crate::domain::{AccountId, FolderId, UploadId};
 
 use super::VfsError;
-use super::ledger::{LedgerError, Publication};
+use super::ledger::{Happening, LedgerError};
 use super::places::DiskPath;
 use super::storage::{Core, blocking};
 use super::uploads::Pending;
 
 /// How long a publication waits for others to be recorded with.
-const GATHERING: Duration = Duration::from_millis(20);
+const GATHERING: Duration = Duration::from_millis(50);
 /// How many are handed to the ledger together.
 const TOGETHER: usize = 256;
 /// How long a record may take; it is tried again later.
@@ -46,12 +49,12 @@ impl Recorded {
     pub(super) fn tell(&self) {
         if let Some(error) = &self.failure {
             let (count, error) = (self.failed, error as &dyn std::error::Error);
-            tracing::error!(count, error, "{count} published files are not recorded yet; it is tried again");
+            tracing::error!(count, error, "{count} publications and changes are not recorded yet; it is tried again");
         }
     }
 }
 
-/// Records what is published, soon after it is, until `end`.
+/// Records what happened, soon after, until `end`.
 pub(super) async fn keep_recording(core: &Arc<Core>, end: CancellationToken) {
     let recording = async {
         let (mut retry, mut told) = (FIRST_RETRY, None::<Instant>);
@@ -82,7 +85,7 @@ pub(super) async fn keep_recording(core: &Arc<Core>, end: CancellationToken) {
     end.run_until_cancelled(recording).await;
 }
 
-/// Records what is in place and not recorded. Once begun it goes to its end, also when the caller goes away: else what the
+/// Records what happened and is not recorded. Once begun it goes to its end, also when the caller goes away: else what the
 /// ledger has taken would be handed in again, and told again.
 pub(super) async fn record_pending(core: &Arc<Core>) -> Recorded {
     // Two at a time would hand the same publications in twice.
@@ -101,8 +104,9 @@ pub(super) async fn record_pending(core: &Arc<Core>) -> Recorded {
 async fn record_in_turn(core: &Arc<Core>) -> Recorded {
     let mut all = Recorded::default();
     let pending = core.uploads.pending();
+    let mut stuck = HashSet::new();
     for together in pending.chunks(TOGETHER) {
-        match record(core, together).await {
+        match record(core, together, &mut stuck).await {
             Ok(Recorded { done, failure, .. }) => {
                 let is_away = done == 0 && failure.is_some();
                 all = Recorded { done: all.done + done, failure: all.failure.or(failure), ..all };
@@ -120,27 +124,46 @@ async fn record_in_turn(core: &Arc<Core>) -> Recorded {
     all
 }
 
-async fn record(core: &Arc<Core>, pending: &[(UploadId, Pending)]) -> Result<Recorded, VfsError> {
-    let (lasting, doubtful): (Vec<_>, Vec<_>) = pending.iter().cloned().partition(|(_, pending)| pending.lasts);
-    let mut ready = lasting;
+/// `stuck`: the folders in which something waits that could not be recorded.
+async fn record(
+    core: &Arc<Core>,
+    pending: &[(UploadId, Pending)],
+    stuck: &mut HashSet<FolderId>,
+) -> Result<Recorded, VfsError> {
+    let doubtful: Vec<_> = pending.iter().filter(|(_, pending)| !pending.lasts).cloned().collect();
+    let mut not_lasting = HashSet::new();
     if !doubtful.is_empty() {
         let synced = Arc::clone(core);
-        let lasting = move || Ok(doubtful.into_iter().filter(|(id, pending)| synced.make_last(*id, pending)).collect());
-        let lasting: Vec<_> = blocking(lasting).await?;
-        ready.extend(lasting);
-        ready.sort_by_key(|(_, pending)| pending.publication.event);
+        let failed = move || Ok(doubtful.into_iter().filter(|(id, one)| !synced.make_last(*id, one)).collect());
+        let failed: Vec<_> = blocking(failed).await?;
+        not_lasting.extend(failed.into_iter().map(|(id, _)| id));
     }
-    let outcomes = join_all(ready.iter().map(|(_, pending)| hand_in(core, pending.publication.clone()))).await;
+    let is_ready = |(id, pending): &&(UploadId, Pending)| {
+        let folders = pending.happening.folders();
+        let is_ready = !not_lasting.contains(id) && folders.iter().all(|folder| !stuck.contains(folder));
+        if !is_ready {
+            stuck.extend(folders);
+        }
+        is_ready
+    };
+    let ready: Vec<_> = pending.iter().filter(is_ready).cloned().collect();
+    if ready.is_empty() {
+        return Ok(Recorded { failed: pending.len(), ..Recorded::default() });
+    }
+    let outcomes = hand_in(core, ready.iter().map(|(_, pending)| pending.happening.clone()).collect()).await;
     let (mut recorded, mut failure) = (Vec::new(), None);
     for ((id, pending), outcome) in ready.into_iter().zip(outcomes) {
         match outcome {
-            Ok(()) => recorded.push((id, pending.publication)),
-            Err(error) => failure = failure.or(Some(VfsError::Ledger(error))),
+            Ok(()) => recorded.push((id, pending.happening.account())),
+            Err(error) => {
+                stuck.extend(pending.happening.folders());
+                failure = failure.or(Some(VfsError::Ledger(error)));
+            }
         }
     }
     let (count, done) = (recorded.len(), Arc::clone(core));
     blocking(move || {
-        recorded.iter().for_each(|(id, publication)| done.drop_intent(*id, publication));
+        recorded.into_iter().for_each(|(id, account)| done.drop_intent(id, account));
         Ok(())
     })
     .await?;
@@ -148,10 +171,11 @@ async fn record(core: &Arc<Core>, pending: &[(UploadId, Pending)]) -> Result<Rec
 }
 
 /// Within a bounded time.
-async fn hand_in(core: &Core, publication: Publication) -> Result<(), LedgerError> {
-    match timeout(RECORD_TIMEOUT, core.ledger.published(publication)).await {
-        Ok(result) => result,
-        Err(_) => Err(LedgerError(String::from("the record took too long"))),
+async fn hand_in(core: &Core, happenings: Vec<Happening>) -> Vec<Result<(), LedgerError>> {
+    let count = happenings.len();
+    match timeout(RECORD_TIMEOUT, core.ledger.record(happenings)).await {
+        Ok(results) => results,
+        Err(_) => vec![Err(LedgerError(String::from("the record took too long"))); count],
     }
 }
 
@@ -165,17 +189,15 @@ impl Core {
         visible
     }
 
-    /// Blocking. A file that is to be recorded must outlive a loss of power; answers whether it does.
-    fn make_last(&self, upload: UploadId, Pending { publication, .. }: &Pending) -> bool {
-        let place = DiskPath::of(publication.instance, publication.account, &publication.path);
-        match self.make_names_last(publication.account, &place) {
-            // Its folder was taken away since: it was published all the same. (Staging folders stay.)
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::error!(%upload, %error, "A published file could not be made durable, and is not recorded yet");
+    /// Blocking. What is to be recorded must outlive a loss of power; answers whether it does.
+    fn make_last(&self, id: UploadId, pending: &Pending) -> bool {
+        match self.make_happening_last(&pending.happening) {
+            Err(error) => {
+                tracing::error!(%id, %error, "A publication or change could not be made durable, and is not recorded yet");
                 false
             }
-            _ => {
-                self.uploads.lasts(upload);
+            Ok(()) => {
+                self.uploads.lasts(id);
                 true
             }
         }
@@ -183,10 +205,10 @@ impl Core {
 
     /// Blocking: the record is made. The data left staging long ago; should the sidecar stay, the next start records the
     /// same ids once more.
-    fn drop_intent(&self, upload: UploadId, publication: &Publication) {
-        if let Err(error) = self.backend.remove_file(&DiskPath::sidecar(publication.account, upload)) {
-            tracing::warn!(%upload, %error, "Could not remove the intent of a recorded publication");
+    fn drop_intent(&self, id: UploadId, account: AccountId) {
+        if let Err(error) = self.backend.remove_file(&DiskPath::sidecar(account, id)) {
+            tracing::warn!(%id, %error, "Could not remove the intent of what is recorded");
         }
-        self.uploads.recorded(upload);
+        self.uploads.recorded(id);
     }
 }

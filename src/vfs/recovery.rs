@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use crate::domain::{AccountId, Timestamp, UploadId};
 
-use super::VfsError;
 use super::backend::Backend;
+use super::ledger::{Change, Happening};
 use super::places::{DiskPath, trashed_at};
 use super::records::record_pending;
-use super::sidecar::{Intent, Line, Sidecar, staging_name};
+use super::sidecar::{Announced, Intent, Line, Sidecar, staging_name};
 use super::storage::{Core, PROBE, Recovery, Sweep, blocking};
 use super::uploads::{cut_at, expiry};
+use super::{FileKind, VfsError};
 
 /// How many entries of a folder are looked at together.
 const BATCH: usize = 256;
@@ -36,6 +37,7 @@ pub(super) async fn recover(core: &Arc<Core>) -> Result<Recovery, VfsError> {
         rolled_forward = recovery.rolled_forward,
         rolled_back = recovery.rolled_back,
         incomplete = recovery.incomplete,
+        held = recovery.held,
         "Looked through the staged uploads"
     );
     Ok(recovery)
@@ -76,20 +78,28 @@ impl Core {
         recovery: &mut Recovery,
     ) -> Result<(), VfsError> {
         let place = DiskPath::sidecar(account, upload);
+        if found.data.is_none()
+            && found.sidecar
+            && let Some((announced, made)) = Announced::read(self.backend.as_ref(), &place)?
+        {
+            return self.rebuild_change(account, upload, announced, made, recovery);
+        }
         let sidecar = if found.sidecar { Sidecar::read(self.backend.as_ref(), &place)? } else { None };
         let Some(sidecar) = sidecar else {
             if found.sidecar {
-                tracing::warn!(%upload, "Dropped an upload whose sidecar a crash left unreadable");
+                tracing::warn!(%upload, "Dropped an upload or an intent whose sidecar a crash left unreadable");
             }
             self.remove_staged(account, upload);
             return Ok(());
         };
         match (found.data, &sidecar.intent) {
-            (None, Some(intent)) => self.uploads.pend(upload, intent.clone().publication()),
+            (None, Some(intent)) => {
+                self.uploads.pend(upload, Happening::Published(intent.clone().publication()));
+            }
             (None, None) => self.remove_staged(account, upload),
             (Some(_), Some(intent)) if self.is_in_place(upload, intent)? => {
                 self.backend.remove_file(&DiskPath::staged(account, upload))?;
-                self.uploads.pend(upload, intent.clone().publication());
+                self.uploads.pend(upload, Happening::Published(intent.clone().publication()));
             }
             (Some(modified), intent) => {
                 recovery.rolled_back += usize::from(intent.is_some());
@@ -98,8 +108,16 @@ impl Core {
                     // Else it would come true should this upload be discarded one day and its data vanish first.
                     Line::Withdrawn.append(self.backend.as_ref(), &place, true)?;
                 }
-                if sound == 0 || !sidecar.opened.actor.is_login() {
+                if (sound == 0 && sidecar.held.is_none()) || !sidecar.opened.actor.is_login() {
                     self.remove_staged(account, upload);
+                    return Ok(());
+                }
+                if let Some(held) = sidecar.held {
+                    recovery.held += 1;
+                    if let Some(older) = self.uploads.hold_again(account, sidecar.opened.path, upload, held) {
+                        recovery.held -= 1;
+                        self.remove_staged(account, older);
+                    }
                     return Ok(());
                 }
                 recovery.incomplete += 1;
@@ -111,6 +129,50 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// Whether a change was made, by its sidecar or by what is at its old path.
+    fn rebuild_change(
+        &self,
+        account: AccountId,
+        id: UploadId,
+        announced: Announced,
+        made: Option<bool>,
+        recovery: &mut Recovery,
+    ) -> Result<(), VfsError> {
+        let was_made = match made {
+            Some(made) => made,
+            None => self.was_made(account, &announced)?,
+        };
+        if was_made {
+            self.uploads.pend(id, Happening::Changed(announced.change));
+        } else {
+            recovery.rolled_back += 1;
+            self.withdraw_change(account, id);
+        }
+        Ok(())
+    }
+
+    fn was_made(&self, account: AccountId, Announced { unique, change }: &Announced) -> Result<bool, VfsError> {
+        let place = |path| DiskPath::of(change.instance, change.account, path);
+        let is_at = |place: &DiskPath| match self.backend.stat(place) {
+            Ok(stat) => Ok(stat.unique == *unique && stat.kind == change.kind),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        };
+        let old = place(change.old_path());
+        if !is_at(&old)? {
+            return Ok(true);
+        }
+        if matches!(change.change, Change::Renamed { .. })
+            && change.kind == FileKind::File
+            && is_at(&place(&change.path))?
+        {
+            // Power was lost when the new name was on the disk and the old one not yet off it.
+            self.remove_counted(account, &old)?;
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     /// Whether the target of an intent is the staged file itself: power was lost when the new name was on the disk and
@@ -139,6 +201,11 @@ impl Core {
         for (account, upload) in self.uploads.expire(expiry(now, self.settings.incomplete), now) {
             self.remove_staged(account, upload);
             sweep.incomplete += 1;
+        }
+        for (account, upload) in self.uploads.expire_held(expiry(now, self.settings.trash)) {
+            tracing::info!(%account, %upload, "Removed an upload that no rename published before its term was over");
+            self.remove_staged(account, upload);
+            sweep.held += 1;
         }
         for account in self.accounts_in_staging()? {
             for (upload, _) in self.staged_of(account)? {

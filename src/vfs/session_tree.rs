@@ -1,13 +1,13 @@
 //! One login's view of its files.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::{
-    Account, AccountId, ClientSoftware, InstanceId, Preset, PresetName, Quota, RemoteFolder, Timestamp, VirtualPath,
+    AccountId, ClientSoftware, InstanceId, Quota, RemoteFolder, TemporaryNames, Timestamp, VirtualPath,
 };
 
 use super::backend::Times;
+use super::quota;
 use super::storage::{blocking, small};
 use super::view::View;
 use super::{Actor, Listing, Metadata, Pace, ReadFile, Space, Storage, Upload, VfsError, Work, WriteOptions};
@@ -18,14 +18,16 @@ pub struct TreeOwner {
     pub instance: InstanceId,
     pub account: AccountId,
     pub folders: Vec<RemoteFolder>,
+    /// Files of such names raise no events.
+    pub temporary_names: TemporaryNames,
     /// How much the account may hold.
     pub quota: Quota,
 }
 
 impl TreeOwner {
-    /// With what holds for the account under `presets`.
-    pub fn of(account: &Account, folders: Vec<RemoteFolder>, presets: &BTreeMap<PresetName, Preset>) -> Self {
-        Self { instance: account.instance, account: account.id, folders, quota: account.quota(presets) }
+    /// With the usual temporary names, and without a quota.
+    pub fn new(instance: InstanceId, account: AccountId, folders: Vec<RemoteFolder>) -> Self {
+        Self { instance, account, folders, temporary_names: TemporaryNames::default(), quota: Quota::default() }
     }
 }
 
@@ -108,17 +110,25 @@ impl SessionTree {
         self.blocking(move |view| view.remove_folder(&path)).await
     }
 
-    /// Needs delete. Where the login has an incomplete upload, that alone goes. Durable when it resolves.
+    /// Needs delete. Where the login has an upload that is not published, that alone goes. Durable when it resolves, and
+    /// recorded soon after.
     pub async fn remove_file(&self, path: &VirtualPath) -> Result<(), VfsError> {
         let path = path.clone();
         self.blocking(move |view| view.remove_file(&path)).await
     }
 
-    /// Needs rename; into another remote folder also write there; over something overwrite there. Atomic, and durable
-    /// when it resolves.
+    /// Needs rename; into another remote folder also write there; over something overwrite there. Atomic, durable when it
+    /// resolves, and recorded soon after. Of an upload that waits for it (a folder's rule): publishes it.
     pub async fn rename(&self, from: &VirtualPath, to: &VirtualPath, replace: Replace) -> Result<(), VfsError> {
         let (from, to) = (from.clone(), to.clone());
-        self.blocking(move |view| view.rename(&from, &to, replace)).await
+        let meter = self.view.core.quotas.find(self.view.account);
+        if let Some(meter) = &meter
+            && self.view.unfinished(&from).is_some()
+        {
+            // What is held is published by this, and then it counts.
+            quota::ensure_counted(&self.view.core, meter).await?;
+        }
+        self.blocking(move |view| view.rename(&from, &to, replace, meter.as_ref())).await
     }
 
     /// Needs write or overwrite. An upload in flight keeps them through its publication.
@@ -129,7 +139,7 @@ impl SessionTree {
         accessed: Option<Timestamp>,
     ) -> Result<(), VfsError> {
         let path = path.clone();
-        self.blocking(move |view| view.set_times(&path, Times { modified, accessed })).await
+        self.look(move |view| view.set_times(&path, Times { modified, accessed })).await
     }
 
     /// Needs overwrite. Published like any update in place.

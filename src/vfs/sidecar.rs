@@ -3,6 +3,8 @@
 //! A sidecar is a list of JSON lines that only grows, because appending a line and syncing it once is the cheapest
 //! durable note there is. The first line says whose upload it is; a later *intent* line says that it is being
 //! published, and whatever follows an intent ends it. A line that was torn by a crash is no line.
+//!
+//! A removal or a rename that is to be told has a sidecar too, without data: its first line is the intent.
 
 use std::io;
 
@@ -12,7 +14,7 @@ use crate::domain::{AccountId, EventId, FolderId, InstanceId, Timestamp, Transfe
 
 use super::Actor;
 use super::backend::{Backend, OpenFile};
-use super::ledger::Publication;
+use super::ledger::{FileChange, Publication};
 use super::places::DiskPath;
 
 /// How much of a sidecar is read from its beginning and from its end. A few lines are all that most have; one grows
@@ -33,8 +35,14 @@ pub(super) enum Line {
     Kept {
         bytes: u64,
     },
-    /// The publication failed before the file was visible: the upload is incomplete again.
+    /// All came, and all is synced; it is published when its login renames it.
+    Held(Held),
+    /// The publication failed before the file was visible, and the upload is what it was before; or the change failed.
     Withdrawn,
+    /// A change that is about to happen.
+    Change(Box<Announced>),
+    /// The change happened, whatever its old path names by now.
+    Made,
 }
 
 /// Whose upload it is.
@@ -48,6 +56,42 @@ pub(super) struct Opened {
     /// The backend's era in which it receives data that nothing syncs.
     #[serde(default)]
     pub(super) era: String,
+}
+
+/// An upload that waits for the rename which publishes it.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Held {
+    pub(super) transfer: TransferId,
+    pub(super) bytes: u64,
+    pub(super) unproven_end: bool,
+    pub(super) started_at: Timestamp,
+    /// When its client ended it.
+    pub(super) at: Timestamp,
+}
+
+/// A change, and what it is made to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Announced {
+    /// The inode at its old path.
+    pub(super) unique: u64,
+    pub(super) change: FileChange,
+}
+
+impl Announced {
+    /// The change that a sidecar announces, and whether it says how that ended. `None`: it is no such sidecar, or one
+    /// that a crash tore.
+    pub(super) fn read(backend: &dyn Backend, path: &DiskPath) -> io::Result<Option<(Self, Option<bool>)>> {
+        let file = backend.open_file(path)?;
+        let text = text_at(file.as_ref(), 0, file.stat()?.size.min(END_BYTES))?;
+        let mut lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+        let Some(Line::Change(announced)) = lines.next() else { return Ok(None) };
+        let made = lines.fold(None, |made, line| match line {
+            Line::Made => Some(true),
+            Line::Withdrawn => Some(false),
+            _ => made,
+        });
+        Ok(Some((*announced, made)))
+    }
 }
 
 /// Everything that the record of the publication will say, and which file it is.
@@ -65,6 +109,8 @@ pub(super) struct Intent {
     pub(super) replaced: bool,
     #[serde(default)]
     pub(super) unproven_end: bool,
+    #[serde(default)]
+    pub(super) temporary: bool,
     pub(super) actor: Actor,
     pub(super) started_at: Timestamp,
     pub(super) published_at: Timestamp,
@@ -82,6 +128,7 @@ impl Intent {
             bytes: self.bytes,
             replaced: self.replaced,
             unproven_end: self.unproven_end,
+            temporary: self.temporary,
             actor: self.actor,
             started_at: self.started_at,
             published_at: self.published_at,
@@ -96,6 +143,8 @@ pub(super) struct Sidecar {
     pub(super) opened: Opened,
     /// The intent that nothing ended.
     pub(super) intent: Option<Intent>,
+    /// All came, and nothing was added since.
+    pub(super) held: Option<Held>,
     /// How much of the data is synced for sure.
     kept: u64,
 }
@@ -105,12 +154,13 @@ impl Sidecar {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
         let Some(Line::Opened(opened)) = lines.next() else { return None };
-        let mut sidecar = Self { opened, intent: None, kept: 0 };
+        let mut sidecar = Self { opened, intent: None, held: None, kept: 0 };
         for line in lines {
             sidecar.intent = None;
             match line {
                 Line::Opened(again) => {
                     sidecar.opened = again;
+                    sidecar.held = None;
                     sidecar.kept = 0;
                 }
                 Line::Moved { path } => sidecar.opened.path = path,
@@ -120,7 +170,11 @@ impl Sidecar {
                     sidecar.intent = Some(*intent);
                 }
                 Line::Kept { bytes } => sidecar.kept = bytes,
-                Line::Withdrawn => {}
+                Line::Held(held) => {
+                    sidecar.kept = held.bytes;
+                    sidecar.held = Some(held);
+                }
+                Line::Withdrawn | Line::Change(_) | Line::Made => {}
             }
         }
         Some(sidecar)
@@ -164,6 +218,13 @@ impl Line {
     /// Starts a sidecar with this line.
     pub(super) fn create(&self, backend: &dyn Backend, path: &DiskPath) -> io::Result<()> {
         backend.create_file(path)?.write_at(0, &self.bytes()?)
+    }
+
+    /// As [`Self::create`], and what is written is durable (but for the file's name).
+    pub(super) fn create_lasting(&self, backend: &dyn Backend, path: &DiskPath) -> io::Result<()> {
+        let file = backend.create_file(path)?;
+        file.write_at(0, &self.bytes()?)?;
+        file.sync()
     }
 
     /// Adds this line to a sidecar that is there; durable (but for the file's name) when `sync`.
@@ -222,6 +283,7 @@ mod tests {
             unique: 7,
             replaced: false,
             unproven_end: false,
+            temporary: false,
             actor: opened.actor,
             started_at: now,
             published_at: now,

@@ -9,11 +9,13 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::StorageSettings;
-use crate::domain::{AccountId, Clock, InstanceId, Random, Timestamp, UploadId, VirtualPath};
+use crate::domain::{AccountId, Clock, EventId, InstanceId, Random, Timestamp, UploadId, VirtualPath};
 
 use super::backend::{Backend, LocalBackend};
 use super::departures::{Departure, Departures};
+use super::event_ids::EventIds;
 use super::ledger::Ledger;
+use super::names::Names;
 use super::places::DiskPath;
 use super::quota::{self, Held, QuotaChanging, Quotas};
 use super::uploads::Uploads;
@@ -35,24 +37,28 @@ pub(super) struct Core {
     pub(super) random: Arc<dyn Random>,
     pub(super) settings: StorageSettings,
     pub(super) uploads: Uploads,
-    /// Told of every publication that waits for its record.
+    /// Told of everything that waits for its record.
     pub(super) published: Notify,
     pub(super) pace: Arc<Pace>,
     /// Held by whoever records.
     pub(super) recording: Arc<tokio::sync::Mutex<()>>,
     pub(super) departures: Departures,
     pub(super) quotas: Quotas,
+    pub(super) names: Names,
+    event_ids: EventIds,
 }
 
 /// What start-up found.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Recovery {
-    /// Files that were in place and are recorded now.
+    /// Files that were in place, and changes that were made, which are recorded now.
     pub rolled_forward: usize,
-    /// Publications that had not become visible; the client was never told that they had.
+    /// Publications and changes that had not happened; the client was never told that they had.
     pub rolled_back: usize,
     /// Incomplete uploads that their logins can continue.
     pub incomplete: usize,
+    /// Whole uploads that wait for the rename which publishes them.
+    pub held: usize,
 }
 
 /// What a sweep removed.
@@ -60,6 +66,8 @@ pub struct Recovery {
 pub struct Sweep {
     /// Incomplete uploads past their term.
     pub incomplete: usize,
+    /// Uploads past their term that no rename published.
+    pub held: usize,
     /// Files in staging that nothing knows.
     pub orphans: usize,
     /// Entries of the trash past their term.
@@ -98,6 +106,8 @@ impl Storage {
             uploads: Uploads::default(),
             departures: Departures::default(),
             quotas: Quotas::default(),
+            names: Names::default(),
+            event_ids: EventIds::default(),
             published: Notify::new(),
             pace: Arc::default(),
             recording: Arc::default(),
@@ -219,6 +229,11 @@ impl Storage {
 impl Core {
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Sorts behind all that were given out before.
+    pub(super) fn new_event_id(&self) -> EventId {
+        self.event_ids.next(self.now(), self.random.as_ref())
     }
 
     pub(super) fn new_upload_id(&self) -> UploadId {

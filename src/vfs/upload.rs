@@ -9,9 +9,10 @@ use crate::domain::{EventId, FolderId, NotProven, OverQuota, Rights, Timestamp, 
 
 use super::backend::Times;
 use super::ledger::{TransferNote, TransferOutcome};
+use super::mount_table::Mount;
 use super::places::DiskPath;
 use super::quota::{self, Meter};
-use super::sidecar::Line;
+use super::sidecar::{Held, Line};
 use super::storage::{blocking, small};
 use super::uploads::Staged;
 use super::view::View;
@@ -87,7 +88,8 @@ impl fmt::Display for CutReason {
 pub struct Published {
     pub bytes: u64,
     pub transfer: TransferId,
-    pub event: EventId,
+    /// `None`: its folder publishes on rename, and that is still to come.
+    pub event: Option<EventId>,
 }
 
 /// A staged upload. Invisible to everyone else until `publish`. Dropped: as `cut(ConnectionLost)` (recorded as what it
@@ -107,6 +109,10 @@ pub(super) struct Inner {
     pub(super) replace: Replace,
     pub(super) transfer: TransferId,
     pub(super) started_at: Timestamp,
+    /// Its end does not publish it: its rename does.
+    pub(super) is_to_be_held: bool,
+    /// It was held, and its rename publishes it now.
+    pub(super) was_held: bool,
     readable: bool,
     /// It took over an incomplete upload.
     continued: bool,
@@ -123,7 +129,7 @@ pub(super) struct Inner {
     failure: Mutex<Option<WriteFailure>>,
     meter: Option<Arc<Meter>>,
     /// The size of the published file that was there when this was opened.
-    over: Option<u64>,
+    pub(super) over: Option<u64>,
 }
 
 /// The first change that failed: what is staged from there on is not what the client sent.
@@ -150,7 +156,7 @@ impl Upload {
     pub(super) fn new(
         view: Arc<View>,
         staged: Arc<Staged>,
-        (folder, rights, replace): (FolderId, Rights, Replace),
+        (mount, replace): (&Mount, Replace),
         options: WriteOptions,
         continued: bool,
         over: Option<u64>,
@@ -158,11 +164,14 @@ impl Upload {
         let started_at = view.core.now();
         let meter = view.core.quotas.find(view.account);
         let transfer = TransferId::new(started_at, view.core.random.as_ref());
+        let view_is_a_logins = view.actor.is_login();
         let inner = Inner {
             view,
             staged,
-            folder,
-            rights,
+            is_to_be_held: view_is_a_logins && mount.publish_on_rename,
+            was_held: false,
+            folder: mount.folder,
+            rights: mount.rights,
             replace,
             transfer,
             started_at,
@@ -234,8 +243,8 @@ impl Upload {
         self.inner.unless_failed(0, || self.inner.staged.file.sync())
     }
 
-    /// Durable and visible when it resolves; recorded soon after (docs/decisions/0006). Runs to its end even when the caller is dropped. A second
-    /// call answers `WrongMode`. Publishing an upload in which a write failed is refused (the failed write's error
+    /// Durable and visible when it resolves (where a folder publishes on rename: to its login alone, until it renames it);
+    /// recorded soon after (docs/decisions/0006). Runs to its end even when the caller is dropped. A second call answers `WrongMode`. Publishing an upload in which a write failed is refused (the failed write's error
     /// again).
     pub async fn publish(&self) -> Result<Published, VfsError> {
         self.publish_as(false).await
@@ -314,6 +323,36 @@ impl Drop for Upload {
 }
 
 impl Inner {
+    /// An upload that ended before and waits for its rename, which publishes it where `staged` says now.
+    pub(super) fn of_held(
+        view: Arc<View>,
+        staged: Arc<Staged>,
+        (mount, replace): (&Mount, Replace),
+        held: Held,
+    ) -> Self {
+        Self {
+            view,
+            staged,
+            is_to_be_held: false,
+            was_held: true,
+            folder: mount.folder,
+            rights: mount.rights,
+            replace,
+            transfer: held.transfer,
+            started_at: held.started_at,
+            readable: false,
+            continued: false,
+            written_to: AtomicU64::new(0),
+            changed: AtomicBool::new(false),
+            claimed: AtomicBool::new(true),
+            closed: RwLock::new(true),
+            appending: Mutex::new(()),
+            failure: Mutex::new(None),
+            meter: None,
+            over: None,
+        }
+    }
+
     /// The guard keeps the upload from being closed while it is written.
     fn open_for_writing(&self) -> Result<RwLockReadGuard<'_, bool>, VfsError> {
         let closed = self.closed.read().unwrap_or_else(PoisonError::into_inner);
@@ -458,6 +497,7 @@ impl Inner {
 
     fn note_cut(&self, reason: &str) {
         self.view.core.ledger.noted(TransferNote {
+            event: self.view.core.new_event_id(),
             transfer: self.transfer,
             instance: self.view.instance,
             account: self.view.account,

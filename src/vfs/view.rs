@@ -7,7 +7,8 @@ use std::io;
 use std::sync::Arc;
 
 use crate::domain::{
-    AccountId, ClientSoftware, FileName, InstanceId, RemoteFolder, Right, Rights, Timestamp, VirtualPath,
+    AccountId, ClientSoftware, FileName, InstanceId, RemoteFolder, Right, Rights, TemporaryNames, Timestamp,
+    VirtualPath,
 };
 
 use super::backend::{Stat, Times};
@@ -19,6 +20,7 @@ use super::metadata::{FileKind, Metadata, Space};
 use super::mount_table::{Mount, MountTable, Place};
 use super::operation::Operation;
 use super::places::DiskPath;
+use super::quota::Meter;
 use super::storage::{Core, Storage};
 use super::uploads::{Staged, Unfinished};
 use super::{Actor, Replace, TreeOwner, VfsError};
@@ -30,6 +32,7 @@ pub(super) struct View {
     pub(super) account: AccountId,
     pub(super) actor: Actor,
     pub(super) mounts: MountTable,
+    temporary_names: Arc<TemporaryNames>,
     /// Knows which folders left since.
     pub(super) arrival: Arc<Arrival>,
     /// The time of the ancestors, which are made up.
@@ -37,7 +40,7 @@ pub(super) struct View {
 }
 
 /// Whether to act on something that is there.
-fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+pub(super) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -64,8 +67,9 @@ impl View {
             MountTable::new(&owner.folders.iter().map(all).collect::<Vec<_>>())
         };
         let mounted_at = core.now();
+        let temporary_names = Arc::new(owner.temporary_names.clone());
         let TreeOwner { instance, account, .. } = *owner;
-        Ok(Arc::new(Self { core, instance, account, actor, mounts, arrival, mounted_at }))
+        Ok(Arc::new(Self { core, instance, account, actor, mounts, temporary_names, arrival, mounted_at }))
     }
 
     /// The same for a login that says only now what its client is. What is open stays as it is.
@@ -75,8 +79,9 @@ impl View {
             *client = software;
         }
         let (core, mounts, arrival) = (Arc::clone(&self.core), self.mounts.clone(), Arc::clone(&self.arrival));
+        let temporary_names = Arc::clone(&self.temporary_names);
         let Self { instance, account, mounted_at, .. } = *self;
-        Arc::new(Self { core, instance, account, actor, mounts, arrival, mounted_at })
+        Arc::new(Self { core, instance, account, actor, mounts, temporary_names, arrival, mounted_at })
     }
 
     /// Where a virtual path is on the disk.
@@ -154,7 +159,7 @@ impl View {
                         }
                     }
                 }
-                Ok(Listing::over(folder, shown, mount.rights))
+                Ok(Listing::over(&self.core, folder, shown, mount.rights))
             }
         }
     }
@@ -198,6 +203,8 @@ impl View {
             return Err(VfsError::AlreadyExists);
         }
         let place = self.disk(path);
+        let _alone = self.core.names.hold(self.account, &[path])?;
+        self.core.settle(self.account, &[path])?;
         self.core.backend.make_folder(&place)?;
         Ok(self.core.backend.sync_folder(&place.parent())?)
     }
@@ -225,12 +232,16 @@ impl View {
                 }
                 return Ok(());
             }
+            Some(Unfinished::Held(upload)) => {
+                if self.core.uploads.take_held(self.account, path, upload).is_some() {
+                    self.core.remove_staged(self.account, upload);
+                }
+                return Ok(());
+            }
             None => {}
         }
         Operation::RemoveFile.require(mount.rights)?;
-        let place = self.disk(path);
-        self.core.remove_counted(self.account, &place)?;
-        self.core.backend.sync_folder(&place.parent())?;
+        self.remove_published(path, mount)?;
         if self.actor.is_login() {
             // An upload that was cut meanwhile stays: it is later than what was removed.
             self.core.uploads.forget_just_uploaded(self.account, path);
@@ -238,13 +249,23 @@ impl View {
         Ok(())
     }
 
-    pub(super) fn rename(&self, from: &VirtualPath, to: &VirtualPath, replace: Replace) -> Result<(), VfsError> {
+    pub(super) fn rename(
+        self: &Arc<Self>,
+        from: &VirtualPath,
+        to: &VirtualPath,
+        replace: Replace,
+        meter: Option<&Arc<Meter>>,
+    ) -> Result<(), VfsError> {
         let source = self.changeable(from)?;
         let target = self.changeable(to)?;
+        if let Some(Unfinished::Held(upload)) = self.unfinished(from)
+            && from != to
+        {
+            return self.publish_held(upload, (from, source), (to, target), replace, meter);
+        }
         Operation::RenameFrom.require(source.rights)?;
-        let (from_place, to_place) = (self.disk(from), self.disk(to));
         if from == to {
-            return Ok(self.core.backend.stat(&from_place).map(|_| ())?);
+            return self.stat(from).map(drop);
         }
         if source.folder != target.folder {
             Operation::RenameInto.require(target.rights)?;
@@ -259,22 +280,7 @@ impl View {
         if replace == Replace::Refuse && self.unfinished(to).is_some() {
             return Err(VfsError::AlreadyExists);
         }
-        // Without the right to overwrite, the kernel is asked to refuse a target that is there: nothing can slip in
-        // between a look and the rename.
-        let may_replace = Operation::RenameOver.is_allowed(target.rights);
-        let effective = if may_replace { replace } else { Replace::Refuse };
-        {
-            let _stay = self.arrival.stay(&[from, to])?;
-            let renamed = self.core.rename_counted(self.account, &from_place, &to_place, effective);
-            match renamed.map_err(VfsError::from) {
-                Err(VfsError::AlreadyExists) if replace == Replace::Allow => return Err(VfsError::PermissionDenied),
-                result => result?,
-            }
-        }
-        self.core.backend.sync_folder(&to_place.parent())?;
-        if from_place.parent() != to_place.parent() {
-            self.core.backend.sync_folder(&from_place.parent())?;
-        }
+        self.rename_published((from, source), (to, target), replace)?;
         note_moves(&self.core, self.account, from, to);
         Ok(())
     }
@@ -292,6 +298,9 @@ impl View {
                 return Ok(());
             }
             Some(Unfinished::Incomplete(_)) => return Err(VfsError::Busy),
+            Some(Unfinished::Held(upload)) => {
+                return Ok(self.core.backend.set_times(&DiskPath::staged(self.account, upload), times)?);
+            }
             None => {}
         }
         if mount.rights.is_write_only() {
@@ -331,6 +340,11 @@ impl View {
         matches!(self.mounts.locate(path), Place::Ancestor | Place::Inside { fixed: true, .. })
     }
 
+    /// Whether a file's name is one that clients give it until they have sent all of it.
+    pub(super) fn is_temporary(&self, path: &VirtualPath) -> bool {
+        path.name().is_some_and(|name| self.temporary_names.matches(name.as_str()))
+    }
+
     /// The unfinished upload that the login sees at a path.
     pub(super) fn unfinished(&self, path: &VirtualPath) -> Option<Unfinished> {
         if self.actor.is_login() { self.core.uploads.unfinished(self.account, path) } else { None }
@@ -344,7 +358,9 @@ impl View {
     fn stat_unfinished(&self, unfinished: &Unfinished) -> Result<Stat, VfsError> {
         match unfinished {
             Unfinished::InFlight(staged) => staged.stat(),
-            Unfinished::Incomplete(id) => Ok(self.core.backend.stat(&DiskPath::staged(self.account, *id))?),
+            Unfinished::Incomplete(id) | Unfinished::Held(id) => {
+                Ok(self.core.backend.stat(&DiskPath::staged(self.account, *id))?)
+            }
         }
     }
 

@@ -101,7 +101,7 @@ async fn a_record_that_the_store_refuses_takes_no_other_with_it() {
     assert_eq!(world.refusal("paie-acme", "right").await, None);
     assert_eq!(world.refusal("paie-acme", "wrong").await, Some(RefusalReason::WrongPassword));
     let written = world.written().await;
-    assert_eq!((attempts(&written), written.len()), (2, 2));
+    assert_eq!((attempts(&written), written.len()), (2, 4), "each attempt with its event");
 }
 
 #[tokio::test]

@@ -145,7 +145,7 @@ async fn a_right_password_that_lets_nobody_in_forgives_no_wrong_ones() {
 async fn blocks(world: &World) -> Vec<Block> {
     let block = |record| match record {
         Record::Block(block) => Some(block),
-        Record::Attempt(_) | Record::Use { .. } | Record::Upgrade { .. } => None,
+        Record::Attempt(_) | Record::Use { .. } | Record::Upgrade { .. } | Record::Event(_) => None,
     };
     world.written().await.into_iter().filter_map(block).collect()
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::access::accounts::{Accounts, Known, Presets, Question, SignInRecord};
+use crate::access::accounts::{Accounts, Found, Known, Question, SignInRecord};
 use crate::access::grant::Trees;
 use crate::access::records::Record;
 use crate::access::remembered::Remembered;
@@ -113,14 +113,10 @@ impl Accounts for MemoryAccounts {
         Box::pin(async { answer })
     }
 
-    fn owner<'a>(
-        &'a self,
-        account: AccountId,
-        presets: &'a Presets,
-    ) -> BoxFuture<'a, Result<Option<TreeOwner>, StoreError>> {
+    fn find(&self, account: AccountId) -> BoxFuture<'_, Result<Option<Found>, StoreError>> {
         let records = self.records.lock().unwrap();
         let found = records.iter().find(|record| record.account.id == account);
-        let answer = self.answer(found.map(|record| TreeOwner::of(&record.account, record.folders.clone(), presets)));
+        let answer = self.answer(found.map(|record| (record.account.clone(), record.folders.clone())));
         if let Some(meanwhile) = self.meanwhile.lock().unwrap().take() {
             meanwhile();
         }
@@ -131,7 +127,7 @@ impl Accounts for MemoryAccounts {
         let refused = |record: &Record| match record {
             Record::Use { .. } => self.refuses_uses.load(Ordering::SeqCst),
             Record::Block(_) => self.refuses_blocks.load(Ordering::SeqCst),
-            Record::Attempt(_) | Record::Upgrade { .. } => false,
+            Record::Attempt(_) | Record::Upgrade { .. } | Record::Event(_) => false,
         };
         if records.iter().any(refused) {
             return Box::pin(async { Err(StoreError::Conflict(Conflict::Parent)) });
@@ -151,7 +147,7 @@ impl Accounts for MemoryAccounts {
                             }
                         }
                     }
-                    Record::Attempt(_) | Record::Use { .. } => {}
+                    Record::Attempt(_) | Record::Use { .. } | Record::Event(_) => {}
                 }
                 self.written.lock().unwrap().push(record.clone());
             }
@@ -311,7 +307,7 @@ fn door(
         registry.clone(),
         (passwords.clone(), Remembered::new(passwords.remember(), &OsRandom)),
         Arc::new(presets()),
-        clock.clone(),
+        (clock.clone(), Arc::new(OsRandom)),
     )
 }
 

@@ -47,6 +47,9 @@ pub struct PresetView {
     tls_resumption: &'static str,
     /// How much an account may hold. Accounts may differ.
     quota: QuotaView,
+    /// Patterns of names, with `*` for any text, that clients give a file until they have sent all of it.
+    #[schema(example = json!(["*.filepart", "*.part", "*.tmp", "*~", ".in.*"]))]
+    temporary_names: Vec<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -100,6 +103,7 @@ impl From<(PresetName, Preset)> for PresetView {
             close_notify: preset.close_notify.as_str(),
             tls_resumption: preset.tls_resumption.as_str(),
             quota: preset.quota.into(),
+            temporary_names: preset.temporary_names.patterns().to_vec(),
         }
     }
 }

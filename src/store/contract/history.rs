@@ -3,17 +3,20 @@
 use super::*;
 use crate::domain::{ConnectionType, EventId, EventKind, SessionId, TransferDirection, TransferId, TransferResult};
 use crate::store::{
-    Block, Cursor, EventRow, Events, PageRequest, SignInAttempt, SignInFilter, TransferFilter, TransferRow,
+    Block, Cursor, EventFilter, EventRow, Events, PageRequest, SignInAttempt, SignInFilter, TransferFilter, TransferRow,
 };
 
 on_every_engine! {
     many_transfers_and_events_are_recorded_in_few_statements;
     a_transfer_is_recorded_once_and_read_back;
     transfers_are_listed_newest_first_and_outlive_their_account;
+    the_last_upload_to_a_path_is_found;
     old_transfers_are_forgotten_in_steps;
     an_event_is_recorded_once_and_read_back;
     events_are_listed_in_the_order_in_which_they_were_recorded;
     a_reader_of_events_misses_none;
+    events_are_found_by_instance_and_kind_between_two_positions;
+    what_was_forgotten_of_the_events_is_known;
     alike_sign_ins_are_merged_within_a_day;
     sign_ins_are_capped_for_an_account_and_the_oldest_go;
     unknown_logins_share_one_cap;
@@ -118,6 +121,34 @@ async fn transfers_are_listed_newest_first_and_outlive_their_account(store: &Sto
     assert_eq!(rest.items, [rows[1].clone(), rows[0].clone()]);
 }
 
+async fn the_last_upload_to_a_path_is_found(store: &Store) {
+    let (_, account) = written_account(store).await;
+    let completed = |seconds| TransferRow { outcome: TransferResult::Completed, ..transfer(&account, seconds) };
+    let other_path = "/export/other.csv".parse().unwrap();
+    let rows = [
+        completed(0),
+        completed(2),
+        // None of these is it.
+        transfer(&account, 3),
+        TransferRow { direction: TransferDirection::Download, ..completed(4) },
+        TransferRow { path: other_path, ..completed(5) },
+        completed(8),
+    ];
+    let mut unit = store.write().await.unwrap();
+    for row in &rows {
+        unit.transfers().record(row).await.unwrap();
+    }
+    let path = rows[0].path.clone();
+    for (until, expected) in
+        [(0, None), (1, Some(&rows[0])), (3, Some(&rows[1])), (8, Some(&rows[1])), (9, Some(&rows[5]))]
+    {
+        let found = unit.transfers().last_upload_to(account.id, &path, later(until)).await.unwrap();
+        assert_eq!(found.as_ref(), expected, "{until}");
+    }
+    let another = AccountId::new(NOW, &OsRandom);
+    assert_eq!(unit.transfers().last_upload_to(another, &path, later(9)).await.unwrap(), None);
+}
+
 async fn old_transfers_are_forgotten_in_steps(store: &Store) {
     let (_, account) = written_account(store).await;
     let mut unit = store.write().await.unwrap();
@@ -216,6 +247,61 @@ async fn a_reader_of_events_misses_none(store: &Store) {
     let reading = tokio::time::timeout(std::time::Duration::from_secs(60), reading);
     let ((), seen) = tokio::join!(writing, reading);
     assert_eq!(seen.unwrap(), WRITERS * EACH);
+}
+
+async fn events_are_found_by_instance_and_kind_between_two_positions(store: &Store) {
+    let (acme, other) = (instance("acme"), instance("other"));
+    let of_kind = |instance, seconds, kind| EventRow { kind, ..event(instance, seconds) };
+    let rows = [
+        event(&acme, 1),
+        of_kind(&acme, 2, EventKind::FileDeleted),
+        of_kind(&other, 3, EventKind::FileDeleted),
+        of_kind(&acme, 4, EventKind::TransferFailed),
+        event(&acme, 5),
+    ];
+    let mut unit = store.write().await.unwrap();
+    for row in &rows {
+        unit.events().record(row).await.unwrap();
+    }
+    unit.commit().await.unwrap();
+    let mut reader = store.read().await.unwrap();
+    let last = reader.events().last_position().await.unwrap();
+    let all = reader.events().between(0, last, &EventFilter::default(), 10).await.unwrap();
+    assert_eq!(all.iter().map(|placed| placed.event.clone()).collect::<Vec<_>>(), rows);
+    let kinds = vec![EventKind::FileDeleted, EventKind::FileUploaded];
+    let filter = EventFilter { instance: Some(acme.id), kinds };
+    let found = reader.events().between(all[0].position, last, &filter, 10).await.unwrap();
+    assert_eq!(found, [all[1].clone(), all[4].clone()]);
+    assert_eq!(reader.events().between(0, all[3].position, &filter, 1).await.unwrap(), [all[0].clone()]);
+    let of_kind = EventFilter { kinds: vec![EventKind::FileDeleted], ..EventFilter::default() };
+    assert_eq!(reader.events().between(0, last, &of_kind, 10).await.unwrap(), all[1..3]);
+}
+
+async fn what_was_forgotten_of_the_events_is_known(store: &Store) {
+    let acme = instance("acme");
+    let mut unit = store.write().await.unwrap();
+    // The third was recorded late: it goes with its turn, not before those that are in front of it.
+    for seconds in [1, 5, 2, 6] {
+        unit.events().record(&event(&acme, seconds)).await.unwrap();
+    }
+    unit.commit().await.unwrap();
+    let forget = async |before| {
+        let mut unit = store.write().await.unwrap();
+        let forgotten = unit.events().forget_before(later(before), 10).await.unwrap();
+        unit.commit().await.unwrap();
+        let mut reader = store.read().await.unwrap();
+        (forgotten, reader.events().forgotten().await.unwrap(), reader.events().last_position().await.unwrap())
+    };
+    let positions: Vec<i64> = {
+        let mut reader = store.read().await.unwrap();
+        let all = reader.events().list(None, &PageRequest::first(10)).await.unwrap().items;
+        all.iter().map(|placed| placed.position).collect()
+    };
+    assert_eq!(forget(1).await, (0, 0, positions[3]));
+    assert_eq!(forget(4).await, (1, positions[0], positions[3]));
+    assert_eq!(forget(6).await, (2, positions[2], positions[3]));
+    // The last position stays known when no event is left.
+    assert_eq!(forget(10).await, (1, positions[3], positions[3]));
 }
 
 fn attempt(account: Option<AccountId>, client: &str, at: Timestamp) -> SignInAttempt {

@@ -280,6 +280,9 @@ impl OpenFile for LocalFile {
     }
 }
 
+/// How many entries of a batch room is made for at first.
+const MOST_ROOM: usize = 512;
+
 /// One pass over a directory, on a descriptor of its own.
 struct LocalFolder {
     entries: Dir,
@@ -287,7 +290,7 @@ struct LocalFolder {
 
 impl OpenFolder for LocalFolder {
     fn next_batch(&mut self, most: usize) -> io::Result<Vec<(String, Stat)>> {
-        let mut batch = Vec::new();
+        let mut batch = Vec::with_capacity(most.min(MOST_ROOM));
         while batch.len() < most {
             let Some(entry) = self.entries.read() else { break };
             let entry = entry?;

@@ -23,7 +23,7 @@ async fn a_file_is_seen_by_others_only_when_it_is_published() {
 
     let recorded = place.recorded().await;
     assert_eq!(recorded.len(), 1);
-    assert_eq!((recorded[0].event, recorded[0].transfer), (published.event, published.transfer));
+    assert_eq!((recorded[0].event, recorded[0].transfer), (published.event.unwrap(), published.transfer));
     assert_eq!((recorded[0].path.as_str(), recorded[0].bytes, recorded[0].replaced), ("/in/a.csv", 3, false));
 }
 

@@ -217,9 +217,9 @@ async fn while_too_many_wait_for_their_record_uploads_are_refused_and_kept() {
     place.ledger.fails.store(true, Ordering::SeqCst);
     put(&login, "/in/first", "abc").await.unwrap();
     let core = &place.storage.core;
-    let publication = core.uploads.pending().remove(0).1.publication;
+    let happening = core.uploads.pending().remove(0).1.happening;
     while core.uploads.count_pending() < WAITING_MOST {
-        core.uploads.pend(core.new_upload_id(), publication.clone());
+        core.uploads.pend(core.new_upload_id(), happening.clone());
     }
     assert_eq!(outcome(&put(&login, "/in/a", "abc").await), "Ledger");
     assert_eq!(place.content("/in/a"), None);
@@ -242,8 +242,8 @@ async fn a_ledger_that_failed_is_made_up_for_by_the_next_start_too() {
     // Taken by a consumer meanwhile: it was published all the same.
     place.operator().await.remove_file(&path("/in/a")).await.unwrap();
     place.ledger.fails.store(false, Ordering::SeqCst);
-    assert_eq!(place.restart().await, Recovery { rolled_forward: 1, ..Recovery::default() });
-    assert_eq!(place.recorded().await.len(), 1);
+    assert_eq!(place.restart().await, Recovery { rolled_forward: 2, ..Recovery::default() });
+    assert_eq!(place.told().await, ["uploaded /in/a 3", "deleted /in/a 3"]);
     assert!(place.staging().await.is_empty());
 }
 

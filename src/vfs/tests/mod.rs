@@ -1,12 +1,15 @@
 //! The file tree as its users meet it, on a real disk, with a ledger that can be told to fail.
 
 mod arrival;
+mod changes;
 mod crashes;
 mod endings;
 mod escapes;
+mod held;
 mod housekeeping;
 mod incomplete;
 mod power;
+mod quota_model;
 mod quotas;
 mod recorder;
 mod recording;
@@ -38,24 +41,32 @@ pub(super) const CONTINUE: WriteOptions =
 #[derive(Default)]
 pub(super) struct FakeLedger {
     pub(super) fails: AtomicBool,
-    /// How often a publication was handed in.
+    /// What ends up in this folder is not taken.
+    pub(super) refused: Mutex<Option<FolderId>>,
+    /// How often something was handed in.
     pub(super) asked: AtomicUsize,
-    publications: Mutex<Vec<Publication>>,
+    happenings: Mutex<Vec<Happening>>,
     notes: Mutex<Vec<TransferNote>>,
 }
 
 impl Ledger for FakeLedger {
-    fn published(&self, publication: Publication) -> BoxFuture<'_, Result<(), LedgerError>> {
+    fn record(&self, told: Vec<Happening>) -> BoxFuture<'_, Vec<Result<(), LedgerError>>> {
         Box::pin(async move {
-            self.asked.fetch_add(1, Ordering::SeqCst);
-            if self.fails.load(Ordering::SeqCst) {
-                return Err(LedgerError(String::from("the database is away")));
-            }
-            let mut publications = self.publications.lock().unwrap();
-            if !publications.iter().any(|known| known.event == publication.event) {
-                publications.push(publication);
-            }
-            Ok(())
+            self.asked.fetch_add(told.len(), Ordering::SeqCst);
+            let mut stuck: Vec<FolderId> = self.refused.lock().unwrap().into_iter().collect();
+            let record = |happening: Happening| {
+                let waits = happening.folders().iter().any(|folder| stuck.contains(folder));
+                if self.fails.load(Ordering::SeqCst) || waits {
+                    stuck.extend(happening.folders());
+                    return Err(LedgerError(String::from("the database is away")));
+                }
+                let mut happenings = self.happenings.lock().unwrap();
+                if !happenings.iter().any(|known| known.event() == happening.event()) {
+                    happenings.push(happening);
+                }
+                Ok(())
+            };
+            told.into_iter().map(record).collect()
         })
     }
 
@@ -69,8 +80,16 @@ impl Ledger for FakeLedger {
 }
 
 impl FakeLedger {
+    pub(super) fn happenings(&self) -> Vec<Happening> {
+        self.happenings.lock().unwrap().clone()
+    }
+
     pub(super) fn publications(&self) -> Vec<Publication> {
-        self.publications.lock().unwrap().clone()
+        let publication = |happening| match happening {
+            Happening::Published(publication) => Some(publication),
+            Happening::Changed(_) => None,
+        };
+        self.happenings().into_iter().filter_map(publication).collect()
     }
 
     pub(super) fn notes(&self) -> Vec<TransferNote> {
@@ -104,8 +123,7 @@ impl Place {
             rights: *rights,
             rules: FolderRules::default(),
         };
-        let owner =
-            TreeOwner { instance, account, folders: folders.iter().map(folder).collect(), quota: Quota::default() };
+        let owner = TreeOwner::new(instance, account, folders.iter().map(folder).collect());
         Self { directory, ledger, clock, storage, owner }
     }
 
@@ -161,7 +179,13 @@ impl Place {
         std::fs::read_to_string(self.disk(at)).ok()
     }
 
-    /// What the ledger was told, when it has been told everything.
+    /// What would be told of what happened, in its order, when all of it is recorded.
+    pub(super) async fn told(&self) -> Vec<String> {
+        self.storage.settle().await;
+        self.ledger.happenings().iter().filter_map(told).collect()
+    }
+
+    /// The publications that the ledger was told of, when it has been told everything.
     pub(super) async fn recorded(&self) -> Vec<Publication> {
         self.storage.settle().await;
         self.ledger.publications()
@@ -174,6 +198,19 @@ impl Place {
         let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
+}
+
+/// The event of a happening in short; `None`: it raises none.
+pub(super) fn told(happening: &Happening) -> Option<String> {
+    Some(match happening {
+        Happening::Published(publication) if publication.temporary => return None,
+        Happening::Published(publication) => format!("uploaded {} {}", publication.path, publication.bytes),
+        Happening::Changed(change) => match &change.change {
+            Change::Deleted => format!("deleted {} {}", change.path, change.bytes),
+            Change::Renamed { ends_upload: true, .. } => format!("uploaded {} {}", change.path, change.bytes),
+            Change::Renamed { from, .. } => format!("renamed {from} {} {}", change.path, change.bytes),
+        },
+    })
 }
 
 pub(super) fn settings(directory: &Path) -> StorageSettings {

@@ -1,9 +1,11 @@
 //! Power is lost at every step of everything that changes files, in every way that [`super::recording`] knows; what a
-//! fresh start makes of the rest must be what was acknowledged, with at most the one thing that was under way.
+//! fresh start makes of the rest must be what was acknowledged, with at most the one thing that was under way: the files,
+//! what is held for its rename, and the records of all that happened, in their order, each once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::super::places::DiskPath;
+use super::super::uploads::Unfinished;
 use super::recording::{Fate, Machine, Medium, Outcome, Recording};
 use super::*;
 
@@ -25,6 +27,10 @@ enum Act {
     MakeFolder(&'static str),
     RemoveFolder(&'static str),
     MoveFolder(&'static str, &'static str),
+    /// Sends a file to where a rename publishes it.
+    Hold(&'static str, &'static str),
+    /// That rename.
+    Release(&'static str, &'static str),
 }
 
 use Act::*;
@@ -34,14 +40,29 @@ use Act::*;
 struct World {
     /// Contents by path; `None` for a folder.
     files: BTreeMap<String, Option<String>>,
-    /// Path and length of each publication, in no order.
-    records: BTreeSet<(String, u64)>,
+    /// What the login sees beside, whole and not published.
+    held: BTreeMap<String, String>,
+    /// What is recorded, in that order.
+    records: Vec<String>,
+}
+
+/// What a record tells, with the names that raise no event.
+fn record_of(happening: &Happening) -> String {
+    told(happening).unwrap_or_else(|| match happening {
+        Happening::Published(publication) => format!("received {} {}", publication.path, publication.bytes),
+        Happening::Changed(_) => unreachable!("every change that is recorded raises an event"),
+    })
+}
+
+fn is_temporary(at: &str) -> bool {
+    TemporaryNames::default().matches(at)
 }
 
 impl World {
     fn publish(&mut self, at: &str, content: &str) {
         self.files.insert(at.to_owned(), Some(content.to_owned()));
-        self.records.insert((at.to_owned(), content.len() as u64));
+        let what = if is_temporary(at) { "received" } else { "uploaded" };
+        self.records.push(format!("{what} {at} {}", content.len()));
     }
 
     fn after(&self, act: Act) -> Self {
@@ -60,8 +81,21 @@ impl World {
                 world.publish(at, &format!("{start}{rest}"));
             }
             Cut(..) | Discard(_) => {}
-            Remove(at) | OperatorRemove(at) | RemoveFolder(at) => {
+            Remove(at) | OperatorRemove(at) => {
+                let removed = world.files.remove(at).unwrap().unwrap();
+                if !is_temporary(at) {
+                    world.records.push(format!("deleted {at} {}", removed.len()));
+                }
+            }
+            RemoveFolder(at) => {
                 world.files.remove(at);
+            }
+            Hold(at, content) => {
+                world.held.insert(at.to_owned(), content.to_owned());
+            }
+            Release(from, to) => {
+                let content = world.held.remove(from).unwrap();
+                world.publish(to, &content);
             }
             MakeFolder(at) => {
                 world.files.insert(at.to_owned(), None);
@@ -69,6 +103,11 @@ impl World {
             Rename(from, to) | MoveFolder(from, to) => {
                 if matches!(act, MoveFolder(..)) {
                     world.files.insert(to.to_owned(), None);
+                } else if self.is_told(from, to) {
+                    let length = self.files[from].as_ref().map_or(0, String::len);
+                    let ends_upload = self.files[from].is_some() && is_temporary(from);
+                    let record = if ends_upload { format!("uploaded {to}") } else { format!("renamed {from} {to}") };
+                    world.records.push(format!("{record} {length}"));
                 }
                 for (path, content) in self.below(from) {
                     world.files.remove(&path);
@@ -79,14 +118,21 @@ impl World {
         world
     }
 
+    /// Whether a rename raises an event.
+    fn is_told(&self, from: &str, to: &str) -> bool {
+        self.files[from].is_none() || !is_temporary(from) || !is_temporary(to)
+    }
+
     /// While it is under way: a rename may have given the new name and not yet taken the old one, an operator's upload
     /// may have made some of the folders on its way.
     fn during(&self, act: Act) -> Vec<Self> {
         let mut worlds = vec![self.clone(), self.after(act)];
-        if let Rename(from, _) | MoveFolder(from, _) = act {
-            let mut both = self.after(act);
+        if let Rename(from, to) | MoveFolder(from, to) = act {
+            // Of a file whose rename is told, the start that tells it finishes it.
+            let is_finished = matches!(act, Rename(..)) && self.files[from].is_some() && self.is_told(from, to);
+            let mut both = Self { records: self.records.clone(), ..self.after(act) };
             both.files.extend(self.below(from));
-            worlds.push(both);
+            worlds.extend((!is_finished).then_some(both));
         }
         if let OperatorPut(at, _) = act {
             let mut world = self.clone();
@@ -113,21 +159,28 @@ impl World {
 /// Durable when it answers, as it says; the machine may lose power before and after.
 struct LastingLedger {
     machine: Arc<Machine>,
-    records: Mutex<Vec<Publication>>,
+    records: Mutex<Vec<Happening>>,
+}
+
+impl LastingLedger {
+    fn record_one(&self, happening: Happening) -> Result<(), LedgerError> {
+        let no_power = |error: std::io::Error| LedgerError(error.to_string());
+        self.machine.step().map_err(no_power)?;
+        let mut records = self.records.lock().unwrap();
+        match records.iter().find(|known| known.event() == happening.event()) {
+            Some(known) => {
+                assert_eq!(format!("{known:?}"), format!("{happening:?}"), "one event has one content");
+            }
+            None => records.push(happening),
+        }
+        drop(records);
+        self.machine.step().map_err(no_power)
+    }
 }
 
 impl Ledger for LastingLedger {
-    fn published(&self, publication: Publication) -> BoxFuture<'_, Result<(), LedgerError>> {
-        let no_power = |error: std::io::Error| LedgerError(error.to_string());
-        Box::pin(async move {
-            self.machine.step().map_err(no_power)?;
-            let mut records = self.records.lock().unwrap();
-            if !records.iter().any(|known| known.event == publication.event) {
-                records.push(publication);
-            }
-            drop(records);
-            self.machine.step().map_err(no_power)
-        })
+    fn record(&self, happenings: Vec<Happening>) -> BoxFuture<'_, Vec<Result<(), LedgerError>>> {
+        Box::pin(async move { happenings.into_iter().map(|one| self.record_one(one)).collect() })
     }
 
     fn noted(&self, _: TransferNote) {}
@@ -141,7 +194,7 @@ impl Ledger for LastingLedger {
 #[derive(Clone)]
 struct Rest {
     medium: Medium,
-    records: Vec<Publication>,
+    records: Vec<Happening>,
 }
 
 /// When the records of publications are made: at any moment after them.
@@ -174,10 +227,9 @@ impl Account {
             name: FolderName::parse("folder").unwrap(),
             path: path(at),
             rights: Rights::all(),
-            rules: FolderRules::default(),
+            rules: FolderRules { publish_on_rename: at == "/held" },
         };
-        let owner =
-            TreeOwner { instance, account, folders: ["/in", "/out"].map(folder).to_vec(), quota: Quota::default() };
+        let owner = TreeOwner::new(instance, account, ["/in", "/out", "/held"].map(folder).to_vec());
         Self { owner, clock: Arc::new(ManualClock::at(now)) }
     }
 
@@ -195,8 +247,9 @@ impl Account {
             |path: &String| !path.is_empty() && !self.owner.folders.iter().any(|folder| folder.path.as_str() == path);
         let tree = rest.medium.tree(&top).into_iter().filter(|(path, _)| is_own(path));
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        let records = rest.records.iter().map(|record| (record.path.to_string(), record.bytes)).collect();
-        World { files: tree.map(|(path, content)| (path, content.map(text))).collect(), records }
+        let records = rest.records.iter().map(record_of).collect();
+        let files = tree.map(|(path, content)| (path, content.map(text))).collect();
+        World { files, held: BTreeMap::new(), records }
     }
 }
 
@@ -246,7 +299,7 @@ impl Life<'_> {
         let operator = OperatorTree::mount(storage, owner, Actor::Operator { name: String::from("payroll-import") });
         self.account.clock.advance(Duration::from_millis(10));
         match act {
-            Put(at, content) => put(login, at, content).await.map(drop),
+            Put(at, content) | Hold(at, content) => put(login, at, content).await.map(drop),
             Update(at, start) => {
                 let upload = login.open_write(&path(at), CONTINUE).await?;
                 upload.write_at(0, start.as_bytes())?;
@@ -270,7 +323,7 @@ impl Life<'_> {
                 upload.write_at(sent as u64, content.get(sent..).unwrap_or_default().as_bytes())?;
                 upload.publish().await.map(drop)
             }
-            Rename(from, to) => login.rename(&path(from), &path(to), Replace::Allow).await,
+            Rename(from, to) | Release(from, to) => login.rename(&path(from), &path(to), Replace::Allow).await,
             Remove(at) | Discard(at) => login.remove_file(&path(at)).await,
             MakeFolder(at) => login.make_folder(&path(at)).await,
             RemoveFolder(at) => login.remove_folder(&path(at)).await,
@@ -354,13 +407,15 @@ async fn lose_power_at_each_step_of(setup: &[Act], acts: &[Act], recording: Reco
         before = Rest { medium: first.machine.medium(), records: first.ledger.records.lock().unwrap().clone() };
         before.medium.settle();
     }
+    let held = setup.iter().fold(World::default(), |world, act| world.after(*act)).held;
 
     let mut dice = Dice(0x006c_7563_6361);
     for step in 0.. {
         let life = account.live(&before, step);
         let acknowledged = life.run(acts, recording).await;
         let is_over = life.machine.wreck().is_none();
-        let mut worlds = vec![account.world(&before)];
+        let start = World { held: held.clone(), ..account.world(&before) };
+        let mut worlds = vec![start];
         for act in &acts[..acknowledged] {
             worlds = vec![worlds[0].after(*act)];
         }
@@ -430,13 +485,13 @@ async fn check(account: &Account, rest: &Rest, worlds: &[World], acts: &[Act], c
     let storage = life.start().await.unwrap_or_else(|error| panic!("{case}: no start: {error:?}"));
     let rest_of =
         |life: &Life| Rest { medium: life.machine.medium(), records: life.ledger.records.lock().unwrap().clone() };
-    let world = account.world(&rest_of(&life));
-    assert!(worlds.contains(&world), "{case}:\nfound    {world:?}\nexpected {worlds:?}");
+    let mut world = account.world(&rest_of(&life));
 
     // What was cut short is as the client sent it, so that it can be continued.
     let login = life.login(&storage).await.unwrap();
     for act in acts {
-        if let Cut(at, sent) | Put(at, sent) | Resume(at, sent) = act
+        if let Cut(at, sent) | Put(at, sent) | Resume(at, sent) | Hold(at, sent) = act
+            && !matches!(storage.core.uploads.unfinished(account.owner.account, &path(at)), Some(Unfinished::Held(_)))
             && login.stat(&path(at)).await.is_ok_and(|metadata| metadata.incomplete)
         {
             let options = WriteOptions { read: true, ..CONTINUE };
@@ -451,7 +506,7 @@ async fn check(account: &Account, rest: &Rest, worlds: &[World], acts: &[Act], c
             // A whole file that was being edited begins with nothing that was sent.
             let is_edited = acts.iter().any(|act| matches!(act, Update(path, _) if path == at));
             let sources = acts.iter().filter_map(|act| match act {
-                Cut(path, sent) | Put(path, sent) | Resume(path, sent) if path == at => Some(sent),
+                Cut(path, sent) | Put(path, sent) | Resume(path, sent) | Hold(path, sent) if path == at => Some(sent),
                 _ => None,
             });
             let mut sources = sources.chain([sent]);
@@ -463,6 +518,18 @@ async fn check(account: &Account, rest: &Rest, worlds: &[World], acts: &[Act], c
             login.remove_file(&path(at)).await.unwrap();
         }
     }
+    // What is held is whole, and its login's.
+    for (at, held) in storage.core.uploads.in_folder(account.owner.account, &path("/held")) {
+        assert!(matches!(held, Unfinished::Held(_)), "{case}: {at}");
+        let at = path("/held").join(&at).unwrap();
+        let upload = login.open_write(&at, WriteOptions { read: true, ..CONTINUE }).await.unwrap();
+        let mut bytes = vec![0; 64];
+        let length = upload.read_at(0, &mut bytes).unwrap();
+        world.held.insert(at.to_string(), String::from_utf8_lossy(&bytes[..length]).into_owned());
+        upload.cut(CutReason::Aborted).await;
+        login.remove_file(&at).await.unwrap();
+    }
+    assert!(worlds.contains(&world), "{case}:\nfound    {world:?}\nexpected {worlds:?}");
     assert_eq!(storage.sweep().await.unwrap().orphans, 0, "{case}");
     let staging = rest_of(&life).medium.tree(&DiskPath::staging_of(account.owner.account));
     let left: Vec<_> = staging.keys().filter(|name| !name.is_empty()).collect();
@@ -501,6 +568,15 @@ losses! {
     a_renamed_folder: SETUP, [Rename("/in/sub", "/in/bus"), Rename("/in/bus", "/out/sub")];
     a_removed_file: SETUP, [Remove("/in/a"), OperatorRemove("/out/o"), Put("/in/a", "again!!")];
     folders_made_and_removed: SETUP, [MakeFolder("/in/f"), Put("/in/f/x", "inside"), Remove("/in/f/x"), RemoveFolder("/in/f")];
+    removals_under_temporary_names: SETUP, [Put("/in/a.tmp", "not yet"), Remove("/in/a.tmp"), OperatorRemove("/in/a")];
+    an_upload_by_way_of_temporary_names: SETUP, [Put("/in/a.part", "partial"), Rename("/in/a.part", "/in/a.tmp"), Rename("/in/a.tmp", "/out/o")];
+    a_file_renamed_there_and_back: SETUP, [Rename("/in/a", "/in/b"), Rename("/in/b", "/in/a"), Rename("/in/a", "/in/b")];
+    a_file_removed_and_sent_again: SETUP, [Remove("/in/a"), Put("/in/a", "again"), Remove("/in/a"), Put("/in/a", "at last")];
+    a_place_taken_by_a_folder: SETUP, [Rename("/in/sub/s", "/in/s"), RemoveFolder("/in/sub"), Put("/in/sub", "a file"), Remove("/in/sub")];
+    folders_renamed_in_a_ring: SETUP, [Rename("/in/sub/s", "/out/s"), Rename("/in/sub", "/out/bus"), MakeFolder("/in/sub"), Rename("/out/s", "/in/sub/s")];
+    an_upload_that_is_held: &[], [Hold("/held/x", "whole"), Release("/held/x", "/held/y"), Remove("/held/y")];
+    an_upload_that_is_held_twice: SETUP, [Hold("/held/x", "whole"), Hold("/held/x", "another"), Release("/held/x", "/out/o")];
+    a_held_upload_released_under_a_temporary_name: SETUP, [Hold("/held/x", "whole"), Release("/held/x", "/in/x.tmp"), Rename("/in/x.tmp", "/in/a")];
     a_moved_remote_folder: SETUP, [MoveFolder("/out", "/elsewhere"), Put("/in/a", "after!!!")];
     an_upload_cut_and_resumed: SETUP, [Cut("/in/new", "half a "), Resume("/in/new", "half a file")];
     an_upload_cut_over_a_file: SETUP, [Cut("/in/a", "half a "), Cut("/in/a", "another "), Put("/in/a", "whole!!!")];

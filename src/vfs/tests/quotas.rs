@@ -12,11 +12,11 @@ fn limited(quota: Quota) -> Place {
 
 const TWENTY_FILES: Quota = Quota { bytes: None, files: Some(20), largest_file: None };
 
-async fn held(place: &Place, anew: bool) -> Usage {
+pub(super) async fn held(place: &Place, anew: bool) -> Usage {
     place.storage.held(&place.owner, anew).await.unwrap().unwrap().usage
 }
 
-async fn set(place: &Place, quota: Quota) {
+pub(super) async fn set(place: &Place, quota: Quota) {
     place.storage.begin_quota_change().await.to(place.owner.instance, place.owner.account, quota);
 }
 
@@ -156,7 +156,67 @@ async fn a_count_beside_changes_of_all_kinds_comes_to_what_the_disk_holds() {
     assert_eq!(held(&place, true).await, kept);
 }
 
-fn on_the_disk(folder: &Path) -> Usage {
+#[tokio::test]
+async fn what_is_held_counts_from_its_rename_on_and_waits_where_it_does_not_fit() {
+    let mut place = limited(Quota { bytes: Some(10), files: Some(1), largest_file: None });
+    place.owner.folders[0].rules.publish_on_rename = true;
+    let tree = place.login().await;
+    put(&tree, "/in/a.new", "12345").await.unwrap();
+    put(&tree, "/in/b.new", "12345").await.unwrap();
+    assert_eq!(held(&place, false).await, Usage::default());
+    assert_eq!(outcome(&put(&tree, "/in/c.new", "12345678901").await), "OverQuota");
+    assert_eq!(outcome(&tree.stat(&path("/in/c.new")).await), "NotFound");
+
+    let rename = |from: &'static str, to: &'static str| {
+        let tree = tree.clone();
+        async move { tree.rename(&path(from), &path(to), Replace::Allow).await }
+    };
+    rename("/in/a.new", "/in/a").await.unwrap();
+    assert_eq!(held(&place, false).await, Usage { bytes: 5, files: 1 });
+    assert_eq!(outcome(&rename("/in/b.new", "/in/b").await), "OverQuota");
+    assert_eq!(outcome(&put(&tree, "/in/d.new", "1").await), "OverQuota");
+    // It is as it was, also after a start, at which nothing is counted.
+    place.restart().await;
+    let tree = place.login().await;
+    let rename = async |from: &str, to: &str| tree.rename(&path(from), &path(to), Replace::Allow).await;
+    assert_eq!(outcome(&rename("/in/b.new", "/in/b").await), "OverQuota");
+    assert_eq!(tree.stat(&path("/in/b.new")).await.unwrap().size, 5);
+    rename("/in/b.new", "/in/a").await.unwrap();
+    assert_eq!(held(&place, false).await, Usage { bytes: 5, files: 1 });
+    assert_eq!(held(&place, true).await, Usage { bytes: 5, files: 1 });
+    assert!(place.staging().await.is_empty());
+}
+
+#[tokio::test]
+async fn temporary_names_count_like_others() {
+    let place = limited(Quota { bytes: Some(10), ..Quota::default() });
+    let tree = place.login().await;
+    put(&tree, "/in/a.tmp", "1234").await.unwrap();
+    put(&tree, "/in/b.tmp", "123456").await.unwrap();
+    assert_eq!(outcome(&put(&tree, "/in/c", "1").await), "OverQuota");
+    tree.rename(&path("/in/a.tmp"), &path("/in/b.tmp"), Replace::Allow).await.unwrap();
+    assert_eq!(held(&place, false).await, Usage { bytes: 4, files: 1 });
+    tree.rename(&path("/in/b.tmp"), &path("/in/b"), Replace::Allow).await.unwrap();
+    put(&tree, "/in/a.tmp", "123456").await.unwrap();
+    tree.remove_file(&path("/in/a.tmp")).await.unwrap();
+    assert_eq!(held(&place, false).await, Usage { bytes: 4, files: 1 });
+}
+
+#[tokio::test]
+async fn a_publication_that_fails_gives_its_room_back() {
+    let place = limited(Quota { files: Some(1), ..Quota::default() });
+    let tree = place.login().await;
+    // Its folder goes while it is written.
+    tree.make_folder(&path("/in/sub")).await.unwrap();
+    let upload = tree.open_write(&path("/in/sub/a"), START_NEW).await.unwrap();
+    upload.write_at(0, b"1").unwrap();
+    std::fs::remove_dir(place.disk("/in/sub")).unwrap();
+    assert_eq!(outcome(&upload.publish().await), "NotFound");
+    put(&tree, "/in/b", "1").await.unwrap();
+    assert_eq!(held(&place, false).await, Usage { bytes: 1, files: 1 });
+}
+
+pub(super) fn on_the_disk(folder: &Path) -> Usage {
     std::fs::read_dir(folder).unwrap().fold(Usage::default(), |sum, entry| {
         let entry = entry.unwrap();
         let metadata = entry.metadata().unwrap();

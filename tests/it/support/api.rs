@@ -166,6 +166,18 @@ impl Api {
         Self::send(self.file(Method::PUT, account, folder, path).body(contents.to_vec()))
     }
 
+    /// A file whose contents come while it is sent.
+    pub fn upload_from(
+        &self,
+        account: &str,
+        folder: &str,
+        path: &str,
+        contents: impl std::io::Read + Send + 'static,
+    ) -> Answer {
+        let body = reqwest::blocking::Body::new(contents);
+        Self::send(self.file(Method::PUT, account, folder, path).body(body))
+    }
+
     pub fn download(&self, account: &str, folder: &str, path: &str) -> Answer {
         Self::send(self.file(Method::GET, account, folder, path))
     }

@@ -4,6 +4,7 @@ mod account;
 mod api;
 mod client;
 mod content;
+mod events;
 mod footprint;
 pub mod ftp;
 mod ftp_client;

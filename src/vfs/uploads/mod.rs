@@ -3,6 +3,9 @@
 //! The index lives in memory and is rebuilt from the sidecars at start-up. Its lock is held for moments only, never
 //! over disk work: methods that end uploads answer the ids whose files the caller then removes.
 
+mod held;
+mod pending;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,7 +13,9 @@ use std::time::Duration;
 use crate::domain::{AccountId, FileName, Timestamp, UploadId, VirtualPath};
 
 use super::backend::{OpenFile, Times};
-use super::ledger::Publication;
+use super::sidecar::Held;
+
+pub(super) use pending::Pending;
 
 /// Incomplete uploads kept for an account, and uploads remembered for those who may only write. The oldest go first.
 const KEPT_PER_ACCOUNT: usize = 1_000;
@@ -75,6 +80,8 @@ pub(super) struct JustUploaded {
 pub(super) enum Unfinished {
     InFlight(Arc<Staged>),
     Incomplete(UploadId),
+    /// Whole, and published when it is renamed.
+    Held(UploadId),
 }
 
 #[derive(Default)]
@@ -82,6 +89,7 @@ struct OfAccount {
     /// In the order in which they were opened.
     in_flight: Vec<Arc<Staged>>,
     incomplete: HashMap<VirtualPath, Incomplete>,
+    held: HashMap<VirtualPath, (UploadId, Held)>,
     just_uploaded: VecDeque<JustUploaded>,
 }
 
@@ -90,23 +98,15 @@ struct Index {
     accounts: HashMap<AccountId, OfAccount>,
     /// Every upload with files in staging that some handle answers for; the sweep leaves these alone.
     live: HashSet<UploadId>,
-    /// Published, not recorded yet.
+    /// Happened, not recorded yet.
     pending: HashMap<UploadId, Pending>,
-}
-
-/// A publication that is in place and not recorded.
-#[derive(Debug, Clone)]
-pub(super) struct Pending {
-    pub(super) publication: Publication,
-    /// That the file is in place outlasts a loss of power.
-    pub(super) lasts: bool,
 }
 
 /// What a rename did to the incomplete uploads of an account.
 #[derive(Default)]
 pub(super) struct Moves {
-    /// With their new paths.
-    pub(super) followed: Vec<(UploadId, VirtualPath)>,
+    /// With their new paths, and whether they are held.
+    pub(super) followed: Vec<(UploadId, VirtualPath, bool)>,
     /// Those whose place was taken: their files go.
     pub(super) gave_way: Vec<UploadId>,
 }
@@ -147,7 +147,9 @@ impl Uploads {
     /// Whether anything still needs the files of this upload.
     pub(super) fn knows(&self, account: AccountId, id: UploadId) -> bool {
         let index = self.index();
-        let incomplete = |of: &OfAccount| of.incomplete.values().any(|upload| upload.id == id);
+        let incomplete = |of: &OfAccount| {
+            of.incomplete.values().any(|upload| upload.id == id) || of.held.values().any(|(held, _)| *held == id)
+        };
         index.live.contains(&id)
             || index.pending.contains_key(&id)
             || index.accounts.get(&account).is_some_and(incomplete)
@@ -158,12 +160,13 @@ impl Uploads {
         self.index().accounts.entry(staged.account).or_default().in_flight.push(Arc::clone(staged));
     }
 
-    /// The latest opened upload of a path, else the incomplete one.
+    /// The latest opened upload of a path, else the incomplete one, else the one that waits for its rename.
     pub(super) fn unfinished(&self, account: AccountId, path: &VirtualPath) -> Option<Unfinished> {
         self.index().accounts.get(&account)?.unfinished(path)
     }
 
-    /// As [`Self::unfinished`], but an incomplete upload is handed over: it is the caller's to continue, and live.
+    /// As [`Self::unfinished`], but an incomplete upload is handed over: it is the caller's to continue, and live. One that
+    /// waits for its rename stays: it is whole, and what replaces it is made beside it.
     pub(super) fn take_over(&self, account: AccountId, path: &VirtualPath) -> Option<Unfinished> {
         let mut index = self.index();
         let of_account = index.accounts.get_mut(&account)?;
@@ -183,10 +186,14 @@ impl Uploads {
             let below = path.below(folder)?;
             if below.contains('/') { None } else { path.name() }
         };
+        let held = of_account.held.iter().map(|(path, (id, _))| (path, Unfinished::Held(*id)));
         let incomplete = of_account.incomplete.iter().map(|(path, upload)| (path, Unfinished::Incomplete(upload.id)));
         // Later ones replace earlier ones: the latest opened is seen.
         let in_flight = of_account.in_flight.iter().map(|one| (&one.path, Unfinished::InFlight(Arc::clone(one))));
-        incomplete.chain(in_flight).filter_map(|(path, upload)| Some((name_in_folder(path)?, upload))).collect()
+        held.chain(incomplete)
+            .chain(in_flight)
+            .filter_map(|(path, upload)| Some((name_in_folder(path)?, upload)))
+            .collect()
     }
 
     /// Whether an upload in flight is for a path below `folder`.
@@ -224,42 +231,16 @@ impl Uploads {
         index.of(account).keep(path, Incomplete { id, cut_at })
     }
 
-    /// Ends a login's upload that is visible now; answers the incomplete one of its path, which is obsolete.
-    pub(super) fn published(&self, staged: &Staged, memory: Option<JustUploaded>) -> Option<UploadId> {
+    /// Ends a login's upload that is visible now; answers the other ones of its path, which are obsolete.
+    pub(super) fn published(&self, staged: &Staged, memory: Option<JustUploaded>) -> Vec<UploadId> {
         let mut index = self.index();
         let of_account = index.of(staged.account);
         of_account.leave(staged.id);
         if let Some(memory) = memory {
             of_account.remember(memory);
         }
-        of_account.incomplete.remove(&staged.path).map(|upload| upload.id)
-    }
-
-    /// Notes a publication that is in place and not recorded. It may not outlast a loss of power yet.
-    pub(super) fn pend(&self, id: UploadId, publication: Publication) {
-        self.index().pending.insert(id, Pending { publication, lasts: false });
-    }
-
-    /// A loss of power does not undo this publication any more.
-    pub(super) fn lasts(&self, id: UploadId) {
-        if let Some(pending) = self.index().pending.get_mut(&id) {
-            pending.lasts = true;
-        }
-    }
-
-    pub(super) fn count_pending(&self) -> usize {
-        self.index().pending.len()
-    }
-
-    pub(super) fn recorded(&self, id: UploadId) {
-        self.index().pending.remove(&id);
-    }
-
-    /// Publications that wait for their record, in the order in which they happened.
-    pub(super) fn pending(&self) -> Vec<(UploadId, Pending)> {
-        let mut pending: Vec<_> = self.index().pending.iter().map(|(id, one)| (*id, one.clone())).collect();
-        pending.sort_by_key(|(_, pending)| pending.publication.event);
-        pending
+        let incomplete = of_account.incomplete.remove(&staged.path).map(|upload| upload.id);
+        incomplete.into_iter().chain(of_account.held.remove(&staged.path).map(|(id, _)| id)).collect()
     }
 
     pub(super) fn just_uploaded(&self, account: AccountId, path: &VirtualPath, now: Timestamp) -> Option<JustUploaded> {
@@ -285,13 +266,15 @@ impl Uploads {
         of_account.incomplete.remove(path).map(|upload| upload.id)
     }
 
-    /// Gives up the incomplete uploads at and below a path, but for those in `keep`.
+    /// Gives up the uploads that are not published at and below a path, but for those in `keep`.
     pub(super) fn remove_below(&self, account: AccountId, path: &VirtualPath, keep: &[VirtualPath]) -> Vec<UploadId> {
         let goes = |at: &VirtualPath| at.is_within(path) && !keep.iter().any(|kept| at.is_within(kept));
         let mut index = self.index();
         let Some(of_account) = index.accounts.get_mut(&account) else { return Vec::new() };
         of_account.just_uploaded.retain(|memory| !goes(&memory.path));
-        of_account.incomplete.extract_if(|at, _| goes(at)).map(|(_, upload)| upload.id).collect()
+        let held: Vec<_> = of_account.held.extract_if(|at, _| goes(at)).map(|(_, (id, _))| id).collect();
+        let incomplete = of_account.incomplete.extract_if(|at, _| goes(at)).map(|(_, upload)| upload.id);
+        incomplete.chain(held).collect()
     }
 
     /// A file or folder has another path: what was kept at and below it follows.
@@ -313,13 +296,20 @@ impl Uploads {
             // What would lie too deep now stays under its old path, where its term ends it.
             let path = match follow(&path) {
                 Some(new) => {
-                    moves.followed.push((upload.id, new.clone()));
+                    moves.followed.push((upload.id, new.clone(), false));
                     new
                 }
                 None => path,
             };
             // One that was cut for the new path meanwhile gives way, as to any later one.
             moves.gave_way.extend(of_account.incomplete.insert(path, upload).map(|older| older.id));
+        }
+        let leaving: Vec<_> = of_account.held.extract_if(|path, _| path.is_within(from)).collect();
+        for (path, (id, held)) in leaving {
+            let new = follow(&path);
+            moves.followed.extend(new.clone().map(|new| (id, new, true)));
+            let older = of_account.held.insert(new.unwrap_or(path), (id, held));
+            moves.gave_way.extend(older.map(|(older, _)| older));
         }
         moves
     }
@@ -337,7 +327,7 @@ impl Uploads {
         expired
     }
 
-    /// The account is gone: answers its incomplete uploads.
+    /// The account is gone: answers its uploads that are not published.
     pub(super) fn remove_account(&self, account: AccountId) -> Vec<UploadId> {
         self.remove_below(account, &VirtualPath::root(), &[])
     }
@@ -353,7 +343,9 @@ impl OfAccount {
     fn unfinished(&self, path: &VirtualPath) -> Option<Unfinished> {
         let in_flight = self.in_flight.iter().rfind(|staged| staged.path == *path);
         let in_flight = in_flight.map(|staged| Unfinished::InFlight(Arc::clone(staged)));
-        in_flight.or_else(|| Some(Unfinished::Incomplete(self.incomplete.get(path)?.id)))
+        let incomplete = || self.incomplete.get(path).map(|upload| Unfinished::Incomplete(upload.id));
+        let held = || self.held.get(path).map(|(id, _)| Unfinished::Held(*id));
+        in_flight.or_else(incomplete).or_else(held)
     }
 
     fn leave(&mut self, id: UploadId) {
@@ -380,7 +372,7 @@ impl OfAccount {
     }
 
     fn is_empty(&self) -> bool {
-        self.in_flight.is_empty() && self.incomplete.is_empty() && self.just_uploaded.is_empty()
+        self.in_flight.is_empty() && self.incomplete.is_empty() && self.held.is_empty() && self.just_uploaded.is_empty()
     }
 }
 
