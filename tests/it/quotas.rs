@@ -43,7 +43,7 @@ impl Way {
         match self {
             // Version 3 has SSH_FX_FAILURE alone, of which OpenSSH shows its own words.
             Self::Sftp => finished.said().contains("Failure"),
-            Self::Ftp(_) => finished.stderr.contains("< 552 ") && finished.stderr.contains("over the quota"),
+            Self::Ftp(_) => finished.stderr.contains("< 552 Over the quota"),
         }
     }
 }
