@@ -130,8 +130,8 @@ impl Access {
 
     /// Whose files an account's are.
     pub(super) fn owner(&self, account: &Account, folders: Vec<RemoteFolder>) -> TreeOwner {
-        let temporary_names = account.temporary_names(&self.presets);
-        TreeOwner { instance: account.instance, account: account.id, folders, temporary_names }
+        let (temporary_names, quota) = (account.temporary_names(&self.presets), account.quota(&self.presets));
+        TreeOwner { instance: account.instance, account: account.id, folders, temporary_names, quota }
     }
 
     /// To be called after every change of an account, of its credentials or folders, once it is durable: what is

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::{App, RunningApp};
 use crate::access::{Connection, Outcome, Proof};
 use crate::config::Config;
-use crate::domain::{AccountState, AuthenticationRule, ConnectionType, FolderRules, ReadySet, Secret};
+use crate::domain::{AccountState, AuthenticationRule, ConnectionType, FolderRules, Quota, ReadySet, Secret};
 use crate::management::{CreatedAccount, NewAccount, NewFolder, NewInstance, NewToken, NewWebhook, Operator};
 use crate::store::{PageRequest, SignInFilter, Store};
 
@@ -49,6 +49,7 @@ async fn account(app: &RunningApp) -> CreatedAccount {
         allowed_addresses: Vec::new(),
         close_notify: None,
         tls_resumption: None,
+        quota: Quota::default(),
         folders: Some(vec![folder]),
     };
     app.management().create_account(&operator, instance.id, new).await.unwrap()

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::reader::{Parsed, Reader, Section};
 use crate::domain::preset::{CredentialMethod, Labels, Ports, PresetFolder};
-use crate::domain::{FolderRules, Preset, PresetName};
+use crate::domain::{FolderRules, Preset, PresetName, Quota};
 
 /// The presets that come with the program.
 const BUILT_IN: [(&str, &str); 3] = [
@@ -152,6 +152,7 @@ impl Section for Preset {
             about: "Names that clients give a file until they have sent all of it, with `*` for any text, without case. \
                     Nobody is told of a file of such a name: `file.uploaded` comes when it is renamed to its final one.",
         });
+        let quota = reader.section("quota");
         let preset = Self {
             version: version?,
             label: label?,
@@ -166,6 +167,7 @@ impl Section for Preset {
             folders: folders?.unwrap_or_default(),
             close_notify: close_notify?,
             tls_resumption: tls_resumption?,
+            quota: quota?,
             temporary_names: temporary_names?,
         };
         match preset.validate() {
@@ -175,6 +177,54 @@ impl Section for Preset {
                 None
             }
         }
+    }
+}
+
+/// A value, or the word "none".
+#[derive(serde::Deserialize)]
+#[serde(untagged, expecting = "neither a whole number nor \"none\"")]
+enum OrNone<T> {
+    Some(T),
+    None(NoneWord),
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum NoneWord {
+    None,
+}
+
+impl<T> From<OrNone<T>> for Option<T> {
+    fn from(value: OrNone<T>) -> Self {
+        match value {
+            OrNone::Some(value) => Some(value),
+            OrNone::None(NoneWord::None) => None,
+        }
+    }
+}
+
+impl Section for Quota {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let limit = |key, kind, example, about| Parsed { key, kind, default: Some("\"none\""), example, about };
+        let bytes: Option<OrNone<u64>> = reader.parsed(&limit(
+            "bytes",
+            "a number of bytes, or \"none\"",
+            "10737418240",
+            "How much the published files of an account may have together. An account's own value wins, here and below.",
+        ));
+        let files: Option<OrNone<u64>> = reader.parsed(&limit(
+            "files",
+            "a number, or \"none\"",
+            "10000",
+            "How many published files an account may have.",
+        ));
+        let largest_file: Option<OrNone<u64>> = reader.parsed(&limit(
+            "largest_file",
+            "a number of bytes, or \"none\"",
+            "1073741824",
+            "How large a file of an account may be.",
+        ));
+        Some(Self { bytes: bytes?.into(), files: files?.into(), largest_file: largest_file?.into() })
     }
 }
 
@@ -305,6 +355,13 @@ mod tests {
     }
 
     #[test]
+    fn there_is_no_quota_unless_a_preset_has_one() {
+        assert!(preset("", "epaye").quota.is_none());
+        let said = preset("[presets.epaye.quota]\nfiles = 20\nlargest_file = \"none\"\n", "epaye");
+        assert_eq!(said.quota, Quota { files: Some(20), ..Quota::default() });
+    }
+
+    #[test]
     fn the_usual_temporary_names_hold_unless_a_preset_names_others() {
         assert_eq!(preset("", "mprh").temporary_names, TemporaryNames::default());
         let named = preset("presets.mprh.temporary_names = [\"*.uploading\"]\n", "mprh").temporary_names;
@@ -344,6 +401,8 @@ mod tests {
             ("presets.epaye.hots = \"x\"".to_owned(), "presets.epaye.hots", "did you mean host?"),
             ("presets.epaye.connection_types = [\"ftp\"]".to_owned(), "presets.epaye.connection_types", "ftpes"),
             ("presets.epaye.close_notify = \"lax\"".to_owned(), "presets.epaye.close_notify", "guarded"),
+            ("presets.epaye.quota.bytes = -1".to_owned(), "presets.epaye.quota.bytes", "none"),
+            ("presets.epaye.quota.files = 2000000000000000000".to_owned(), "presets.epaye.quota.files", "at most"),
             ("presets.epaye.tls_resumption = true".to_owned(), "presets.epaye.tls_resumption", "require"),
             ("presets.epaye.temporary_names = [\"*\"]".to_owned(), "presets.epaye.temporary_names", "say more than *"),
             ("presets.epaye.temporary_names = \"*.tmp\"".to_owned(), "presets.epaye.temporary_names", "*.filepart"),

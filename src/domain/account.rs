@@ -14,6 +14,7 @@ use super::hosting::Hosting;
 use super::ids::{AccountId, InstanceId};
 use super::login_name::LoginName;
 use super::preset::{Preset, PresetName};
+use super::quota::Quota;
 use super::remote_folder::label;
 use super::temporary_names::TemporaryNames;
 
@@ -74,6 +75,8 @@ pub struct Account {
     pub close_notify: Option<CloseNotify>,
     /// `None`: as its preset says.
     pub tls_resumption: Option<TlsResumption>,
+    /// What is `None` is as its preset says.
+    pub quota: Quota,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -103,5 +106,11 @@ impl Account {
             close_notify: self.close_notify.unwrap_or(otherwise.close_notify),
             tls_resumption: self.tls_resumption.unwrap_or(otherwise.tls_resumption),
         }
+    }
+
+    /// How much it may hold: its own limits, else those of its preset, else (the preset is no longer configured) none.
+    pub fn quota(&self, presets: &BTreeMap<PresetName, Preset>) -> Quota {
+        let Hosting::Hosted { preset, .. } = &self.hosting;
+        self.quota.or(presets.get(preset).map(|preset| preset.quota).unwrap_or_default())
     }
 }

@@ -14,6 +14,7 @@ use super::folder_rules::FolderRules;
 use super::ftp_rules::{CloseNotify, FtpRules, TlsResumption};
 use super::instance::InstanceKey;
 use super::login_name::{InvalidLoginName, LoginName};
+use super::quota::{LARGEST_LIMIT, Quota};
 use super::random::{Random, UNAMBIGUOUS};
 use super::remote_folder::FolderName;
 use super::rights::Rights;
@@ -148,6 +149,9 @@ pub struct Preset {
     /// Whether FTP's data connections resume their control connection's TLS session, where an account says nothing else.
     #[serde(default)]
     pub tls_resumption: TlsResumption,
+    /// How much an account may hold, where it says nothing else.
+    #[serde(default)]
+    pub quota: Quota,
     /// Names that clients give a file until they have sent it all.
     #[serde(default)]
     pub temporary_names: TemporaryNames,
@@ -195,6 +199,11 @@ impl Preset {
         }
         if self.credentials.is_empty() {
             return Err(wrong("credentials", "names at least one of \"password\", \"public_key\""));
+        }
+        for (limit, value) in self.quota.limits() {
+            if value.is_some_and(|value| value > LARGEST_LIMIT) {
+                return Err(wrong(&format!("quota.{limit}"), &format!("is at most {LARGEST_LIMIT}")));
+            }
         }
         self.validate_logins()?;
         if let Err(problem) = self.temporary_names.validate() {
@@ -313,13 +322,14 @@ mod tests {
     #[test]
     fn each_field_that_does_not_fit_is_named() {
         type Spoil = fn(&mut Preset);
-        let cases: [(&str, Spoil); 10] = [
+        let cases: [(&str, Spoil); 11] = [
             ("version", |preset| preset.version = 0),
             ("label.fr", |preset| preset.label.fr.clear()),
             ("host", |preset| preset.host = "sftp://x".into()),
             ("ports.ftps", |preset| preset.ports.ftps = 0),
             ("default_connection_types", |preset| preset.default_connection_types = ConnectionTypes::all()),
             ("credentials", |preset| preset.credentials.clear()),
+            ("quota.files", |preset| preset.quota.files = Some(LARGEST_LIMIT + 1)),
             ("login_prefix", |preset| preset.login_prefix = "/".into()),
             ("login_pattern", |preset| preset.login_pattern = "{instance}".into()),
             ("temporary_names", |preset| preset.temporary_names = serde_json::from_str(r#"["*"]"#).unwrap()),

@@ -97,6 +97,8 @@ pub(super) trait Tree: Send + Sync + 'static {
     fn remove_file<'a>(&'a self, path: &'a VirtualPath) -> Asked<'a, ()>;
     fn rename<'a>(&'a self, from: &'a VirtualPath, to: &'a VirtualPath, replace: Replace) -> Asked<'a, ()>;
     fn set_modified<'a>(&'a self, path: &'a VirtualPath, modified: Timestamp) -> Asked<'a, ()>;
+    /// Whether the account's quota has room for a new file of so many bytes.
+    fn check_quota(&self, bytes: u64) -> Result<(), VfsError>;
 }
 
 /// A file open for reading.
@@ -193,6 +195,9 @@ impl Tree for SessionTree {
     }
     fn set_modified<'a>(&'a self, path: &'a VirtualPath, modified: Timestamp) -> Asked<'a, ()> {
         Box::pin(SessionTree::set_times(self, path, Some(modified), None))
+    }
+    fn check_quota(&self, bytes: u64) -> Result<(), VfsError> {
+        SessionTree::check_quota(self, bytes)
     }
 }
 

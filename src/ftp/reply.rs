@@ -74,6 +74,7 @@ impl From<&VfsError> for Reply {
             | VfsError::NotEmpty => 550,
             VfsError::Busy | VfsError::TooMany => 450,
             VfsError::NoSpace => 452,
+            VfsError::OverQuota(_) => 552,
             VfsError::InvalidPath(_) => 553,
             VfsError::WrongMode | VfsError::Storage(_) | VfsError::Ledger(_) => 451,
         };
@@ -106,6 +107,7 @@ pub(super) fn quoted(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::OverQuota;
 
     #[test]
     fn a_reply_has_its_code_on_the_first_and_the_last_line() {
@@ -133,6 +135,7 @@ mod tests {
             (VfsError::AlreadyExists, 550),
             (VfsError::Busy, 450),
             (VfsError::NoSpace, 452),
+            (VfsError::OverQuota(OverQuota::Files { held: 3, limit: 3 }), 552),
             (VfsError::InvalidPath(InvalidPath::Backslash), 553),
             (VfsError::Storage(std::io::Error::other("/srv/data/secret: I/O error")), 451),
         ] {

@@ -95,6 +95,9 @@ pub fn describe_only(info: &FileInfo, headers: &HeaderMap) -> Response {
 /// Takes the body of a PUT into a file and publishes it when it came whole.
 pub async fn receive(mut file: IncomingFile, headers: &HeaderMap, body: Body) -> Result<StoredFile, Problem> {
     let announced = text(headers, &CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
+    if let Some(announced) = announced {
+        file.announce(announced).await?;
+    }
     let mut chunks = body.into_data_stream();
     loop {
         let chunk: Bytes = match tokio::time::timeout(STALL_TIME, chunks.next()).await {

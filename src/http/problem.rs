@@ -13,7 +13,7 @@ use serde::Serialize;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response as ResponseObject, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
-use crate::management::{Cause, FieldError, ManagementError};
+use crate::management::{Cause, FieldError, ManagementError, sentence};
 
 /// A refusal on its way to the client.
 #[derive(Debug)]
@@ -51,10 +51,11 @@ enum Kind {
     Internal,
     Unavailable,
     NoSpace,
+    OverQuota,
 }
 
 impl Kind {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::MalformedRequest,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -73,6 +74,7 @@ impl Kind {
         Self::Internal,
         Self::Unavailable,
         Self::NoSpace,
+        Self::OverQuota,
     ];
 
     const fn describe(self) -> (StatusCode, &'static str, &'static str) {
@@ -107,6 +109,7 @@ impl Kind {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The gateway cannot do this at the moment")
             }
             Self::NoSpace => (StatusCode::INSUFFICIENT_STORAGE, "no-space", "No space is left for files"),
+            Self::OverQuota => (StatusCode::INSUFFICIENT_STORAGE, "over-quota", "The account may not hold that much"),
         }
     }
 }
@@ -197,6 +200,7 @@ impl From<ManagementError> for Problem {
             ManagementError::AlreadyThere => Self::precondition_failed("A file of this name is there already."),
             ManagementError::Busy => Self::new(Kind::Busy).with_header(RETRY_AFTER, "2"),
             ManagementError::NoSpace => Self::new(Kind::NoSpace),
+            ManagementError::OverQuota(over) => Self::new(Kind::OverQuota).saying(sentence(&over)),
             ManagementError::Unavailable(cause) => Self::unavailable(cause),
             ManagementError::Internal(cause) => Self::internal(cause),
         }

@@ -4,7 +4,7 @@ use crate::domain::random::PASSWORD_ALPHABET;
 use crate::domain::{
     Account, AccountId, AccountName, AccountState, AddressRange, AuthenticationRule, CloseNotify, ConnectionType,
     ConnectionTypes, Credential, CredentialId, CredentialKind, Hosting, Instance, InstanceId, LoginName, Preset,
-    PresetName, PublicKey, RemoteFolder, Secret, Timestamp, TlsResumption, Validity,
+    PresetName, PublicKey, Quota, QuotaChange, RemoteFolder, Secret, Timestamp, TlsResumption, Validity,
 };
 use crate::sessions::EndReason;
 use crate::store::{self, Burial, Conflict, StoreError};
@@ -40,6 +40,7 @@ pub struct NewAccount {
     pub allowed_addresses: Vec<AddressRange>,
     pub close_notify: Option<CloseNotify>,
     pub tls_resumption: Option<TlsResumption>,
+    pub quota: Quota,
     pub folders: Option<Vec<NewFolder>>,
 }
 
@@ -68,6 +69,7 @@ pub struct AccountChanges {
     pub close_notify: Option<Option<CloseNotify>>,
     /// `Some(None)`: as the preset says.
     pub tls_resumption: Option<Option<TlsResumption>>,
+    pub quota: QuotaChange,
 }
 
 /// Which accounts to list; what is `None` does not matter.
@@ -180,6 +182,10 @@ impl Management {
         changes: AccountChanges,
     ) -> Result<Account, ManagementError> {
         let now = self.clock.now();
+        let quota_changing = match changes.quota == QuotaChange::default() {
+            true => None,
+            false => Some(self.storage.begin_quota_change().await),
+        };
         let mut unit = self.change(operator).await?;
         let before = account_for(operator, unit.accounts(), id).await?;
         let errors = self.check_changes(&before, &changes);
@@ -197,6 +203,7 @@ impl Management {
             allowed_addresses,
             close_notify,
             tls_resumption,
+            quota,
         } = changes;
         let after = Account {
             name: name.unwrap_or_else(|| before.name.clone()),
@@ -209,6 +216,7 @@ impl Management {
             allowed_addresses: allowed_addresses.unwrap_or_else(|| before.allowed_addresses.clone()),
             close_notify: close_notify.unwrap_or(before.close_notify),
             tls_resumption: tls_resumption.unwrap_or(before.tls_resumption),
+            quota: before.quota.changed(quota),
             updated_at: now,
             ..before.clone()
         };
@@ -216,6 +224,9 @@ impl Management {
             return Err(NO_SUCH);
         }
         unit.commit().await?;
+        if let Some(changing) = quota_changing {
+            changing.to(after.instance, id, after.quota(&self.presets));
+        }
         self.access.account_changed(id);
         let ended = self.end_sessions_no_longer_allowed(&before, &after, now);
         tracing::info!(%operator, account = %id, sessions_ended = ended, "Changed an account");
@@ -275,6 +286,7 @@ impl Management {
             allowed_addresses: new.allowed_addresses.clone(),
             close_notify: new.close_notify,
             tls_resumption: new.tls_resumption,
+            quota: new.quota,
             created_at: now,
             updated_at: now,
         })

@@ -4,6 +4,7 @@
 //! "taken", no more. Causes of failures on our side are carried for the log, and never rendered.
 
 use crate::credentials::HashError;
+use crate::domain::OverQuota;
 use crate::store::{Conflict, InvalidCursor, StoreError};
 use crate::vfs::VfsError;
 
@@ -51,6 +52,9 @@ pub enum ManagementError {
     Busy,
     #[error("no space is left for files")]
     NoSpace,
+    /// The account may not hold that much.
+    #[error("{0}")]
+    OverQuota(OverQuota),
     /// Something that the gateway needs does not answer: trying again may help.
     #[error("the gateway cannot do this at the moment")]
     Unavailable(#[source] Cause),
@@ -86,6 +90,7 @@ impl ManagementError {
             VfsError::NotEmpty => Self::conflict("path", "The folder is not empty."),
             VfsError::Busy => Self::Busy,
             VfsError::NoSpace => Self::NoSpace,
+            VfsError::OverQuota(over) => Self::OverQuota(over),
             VfsError::InvalidPath(problem) => Self::invalid("path", "malformed", sentence(&problem)),
             error @ (VfsError::TooMany | VfsError::Ledger(_)) => Self::Unavailable(error.into()),
             error @ (VfsError::WrongMode | VfsError::Storage(_)) => Self::Internal(error.into()),

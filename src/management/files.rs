@@ -299,6 +299,12 @@ impl IncomingFile {
         if self.buffer.len() >= CHUNK_BYTES { self.flush().await } else { Ok(()) }
     }
 
+    /// How many bytes will come; refused when the account's quota has no room for them.
+    pub async fn announce(&self, bytes: u64) -> Result<(), ManagementError> {
+        let upload = self.upload.clone();
+        blocking(move || upload.announce(bytes)).await?.map_err(ManagementError::of_path)
+    }
+
     /// How many bytes it has taken.
     pub fn received(&self) -> u64 {
         self.written + self.buffer.len() as u64

@@ -28,6 +28,7 @@ pub mod sessions;
 #[cfg(test)]
 mod tests;
 pub mod tokens;
+pub mod usage;
 mod webhook_deliveries;
 mod webhooks;
 
@@ -55,6 +56,7 @@ pub use operator::Operator;
 pub use page::{Page, PageRequest};
 pub use sessions::{OpenSession, SessionSearch};
 pub use tokens::{CreatedToken, NewToken, TokenInfo};
+pub use usage::AccountUsage;
 pub use webhook_deliveries::{AttemptInfo, DeliveryInfo, ReplayRequest};
 pub use webhooks::{NewWebhook, WebhookChanges, WebhookInfo, WebhookWithSecret};
 

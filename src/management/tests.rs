@@ -2,7 +2,7 @@
 
 use crate::domain::{
     AccountId, AccountName, AccountState, AuthenticationRule, CloseNotify, ConnectionType, FolderRules, InstanceId,
-    InstanceKey, InstanceName, LoginName, PresetName, Rights, Secret, TlsResumption,
+    InstanceKey, InstanceName, LoginName, PresetName, Quota, Rights, Secret, TlsResumption,
 };
 use crate::sessions::{EndReason, Session};
 
@@ -45,6 +45,7 @@ fn new_account() -> NewAccount {
         allowed_addresses: Vec::new(),
         close_notify: None,
         tls_resumption: None,
+        quota: Quota::default(),
         folders: None,
     }
 }

@@ -65,6 +65,8 @@ impl Status {
             | VfsError::NotEmpty
             | VfsError::Busy
             | VfsError::NoSpace
+            // Version 3 has no status of its own for a quota (15 came with version 5).
+            | VfsError::OverQuota(_)
             // Not "no such file": clients show this code's message, and the reason is what helps.
             | VfsError::InvalidPath(_)
             | VfsError::TooMany

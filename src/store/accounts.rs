@@ -5,9 +5,11 @@ use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::connection::{Connection, Turn};
-use super::record::{Record, micros};
+use super::record::{Record, micros, signed};
 use super::{Page, PageRequest, StoreError};
-use crate::domain::{Account, AccountId, CloseNotify, Hosting, InstanceId, LoginName, PresetName, TlsResumption};
+use crate::domain::{
+    Account, AccountId, CloseNotify, Hosting, InstanceId, LoginName, PresetName, Quota, TlsResumption,
+};
 
 /// The longest text that is searched for: longer than any name, and well below what `LIKE` takes as a pattern.
 const MAX_SEARCH_BYTES: usize = 1_000;
@@ -19,7 +21,8 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, instance, name, login, hosting, preset, preset_version, host, connection_types, ",
-            "authentication, state, expires_at, allowed_addresses, close_notify, tls_resumption, created_at, updated_at ",
+            "authentication, state, expires_at, allowed_addresses, close_notify, tls_resumption, quota_bytes, quota_files, ",
+            "quota_largest_file, created_at, updated_at ",
             "FROM accounts ",
             $rest
         )
@@ -47,8 +50,9 @@ impl Accounts<'_> {
         let statement = sqlx::query(
             "INSERT INTO accounts (id, instance, created_at, name, name_folded, login, login_folded, hosting, preset, \
              preset_version, host, connection_types, authentication, state, expires_at, allowed_addresses, updated_at, \
-             close_notify, tls_resumption) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+             close_notify, tls_resumption, quota_bytes, quota_files, quota_largest_file) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
+             $22)",
         )
         .bind(account.id.to_string())
         .bind(account.instance.to_string())
@@ -68,7 +72,10 @@ impl Accounts<'_> {
         .bind(serde_json::json!(account.allowed_addresses).to_string())
         .bind(account.updated_at.as_micros())
         .bind(account.close_notify.map(CloseNotify::as_str))
-        .bind(account.tls_resumption.map(TlsResumption::as_str));
+        .bind(account.tls_resumption.map(TlsResumption::as_str))
+        .bind(account.quota.bytes.map(signed))
+        .bind(account.quota.files.map(signed))
+        .bind(account.quota.largest_file.map(signed));
         self.connection.attempt(statement).await?;
         Ok(())
     }
@@ -81,7 +88,8 @@ impl Accounts<'_> {
         let statement = sqlx::query(
             "UPDATE accounts SET name = $2, name_folded = $3, login = $4, login_folded = $5, hosting = $6, \
              preset = $7, preset_version = $8, host = $9, connection_types = $10, authentication = $11, state = $12, \
-             expires_at = $13, allowed_addresses = $14, updated_at = $15, close_notify = $16, tls_resumption = $17 \
+             expires_at = $13, allowed_addresses = $14, updated_at = $15, close_notify = $16, tls_resumption = $17, \
+             quota_bytes = $18, quota_files = $19, quota_largest_file = $20 \
              WHERE id = $1",
         )
         .bind(account.id.to_string())
@@ -100,7 +108,10 @@ impl Accounts<'_> {
         .bind(serde_json::json!(account.allowed_addresses).to_string())
         .bind(account.updated_at.as_micros())
         .bind(account.close_notify.map(CloseNotify::as_str))
-        .bind(account.tls_resumption.map(TlsResumption::as_str));
+        .bind(account.tls_resumption.map(TlsResumption::as_str))
+        .bind(account.quota.bytes.map(signed))
+        .bind(account.quota.files.map(signed))
+        .bind(account.quota.largest_file.map(signed));
         let updated = self.connection.attempt(statement).await?;
         Ok(updated.rows_affected() > 0)
     }
@@ -197,6 +208,11 @@ fn account(row: &AnyRow) -> Result<Account, StoreError> {
         allowed_addresses: record.json("allowed_addresses")?,
         close_notify: record.optional("close_notify")?,
         tls_resumption: record.optional("tls_resumption")?,
+        quota: Quota {
+            bytes: record.optional_count("quota_bytes")?,
+            files: record.optional_count("quota_files")?,
+            largest_file: record.optional_count("quota_largest_file")?,
+        },
         created_at: record.time("created_at")?,
         updated_at: record.time("updated_at")?,
     })

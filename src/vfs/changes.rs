@@ -37,7 +37,7 @@ impl View {
             return Err(VfsError::IsAFolder);
         }
         core.settle(self.account, &[path])?;
-        let remove = || Ok(core.backend.remove_file(&place)?);
+        let remove = || Ok(core.remove_counted(self.account, &place)?);
         if self.is_temporary(path) {
             remove()?;
             return Ok(core.backend.sync_folder(&place.parent())?);
@@ -72,7 +72,8 @@ impl View {
         core.settle(self.account, &[from, to])?;
         let rename = || {
             let _stay = self.arrival.stay(&[from, to])?;
-            core.backend.rename(&from_place, &to_place, effective).map_err(|error| told(error.into()))
+            let renamed = core.rename_counted(self.account, &from_place, &to_place, effective);
+            renamed.map_err(|error| told(error.into()))
         };
         let is_file = stat.kind == FileKind::File;
         let (was_temporary, is_temporary) = (is_file && self.is_temporary(from), is_file && self.is_temporary(to));

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::domain::OverQuota;
 use crate::domain::virtual_path::InvalidPath;
 
 use super::ledger::LedgerError;
@@ -27,6 +28,9 @@ pub enum VfsError {
     /// The disk is full, or the file would be larger than its filesystem allows.
     #[error("no space left")]
     NoSpace,
+    /// The account may not hold that much.
+    #[error("{}", .0.told())]
+    OverQuota(OverQuota),
     #[error(transparent)]
     InvalidPath(#[from] InvalidPath),
     #[error("too many at a time")]

@@ -82,7 +82,7 @@ impl ReadFile {
 
     /// Blocking.
     pub fn space(&self) -> Result<Space, VfsError> {
-        Ok(self.view.core.backend.space()?)
+        self.view.room()
     }
 
     /// Notes the transfer. `cut`: failed with this reason, also when the last byte was read, for it may not have

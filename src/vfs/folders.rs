@@ -62,7 +62,7 @@ pub(super) fn move_folder(
     core.settle(account, &[from, to])?;
     make_folders(core, &target.parent())?;
     // An empty folder at the target gives way: that is what an earlier folder of that path left behind.
-    match core.backend.rename(&source, &target, Replace::Allow).map_err(VfsError::from) {
+    match core.rename_counted(account, &source, &target, Replace::Allow).map_err(VfsError::from) {
         Err(VfsError::NotEmpty | VfsError::NotAFolder) => return Err(VfsError::AlreadyExists),
         result => result?,
     }
@@ -103,7 +103,9 @@ pub(super) fn trash_folder(
     let entry = trash_entry(core.now(), core.new_upload_id());
     let inside: Vec<VirtualPath> = keep.iter().filter(|kept| kept.is_within(path)).cloned().collect();
     let trash = Trash { core, instance, account, entry: &entry, keep: &inside };
-    trash.take(path)?;
+    let taken = trash.take(path);
+    core.distrust_count(account);
+    taken?;
     for upload in core.uploads.remove_below(account, path, &inside) {
         core.remove_staged(account, upload);
     }
@@ -115,6 +117,7 @@ pub(super) fn trash_account(core: &Core, instance: InstanceId, account: AccountI
     for upload in core.uploads.remove_account(account) {
         core.remove_staged(account, upload);
     }
+    core.forget_quota(account);
     Ok(())
 }
 

@@ -15,6 +15,7 @@ use super::backend::Times;
 use super::mount_table::Mount;
 use super::operation::Operation;
 use super::places::DiskPath;
+use super::quota::Meter;
 use super::sidecar::{Held, Line};
 use super::upload::{Inner, Published};
 use super::uploads::Staged;
@@ -23,8 +24,8 @@ use super::{Replace, VfsError};
 
 impl Inner {
     /// Blocking. What fails leaves an incomplete upload.
-    pub(super) fn hold(&self, unproven_end: bool) -> Result<Published, VfsError> {
-        match self.make_held(unproven_end) {
+    pub(super) fn hold(&self, unproven_end: bool, meter: Option<&Arc<Meter>>) -> Result<Published, VfsError> {
+        match self.make_held(unproven_end, meter) {
             Ok(held) => {
                 let (core, staged) = (&self.view.core, &self.staged);
                 for obsolete in core.uploads.hold(staged, held) {
@@ -33,19 +34,20 @@ impl Inner {
                 Ok(Published { bytes: held.bytes, transfer: held.transfer, event: None })
             }
             Err(error) => {
-                self.end_cut(&error.to_string());
+                self.end_cut(&self.reason_of(&error));
                 Err(error)
             }
         }
     }
 
-    /// As durable as a publication.
-    fn make_held(&self, unproven_end: bool) -> Result<Held, VfsError> {
+    /// As durable as a publication. It counts nothing until it is renamed, but must be small enough to be published.
+    fn make_held(&self, unproven_end: bool, meter: Option<&Arc<Meter>>) -> Result<Held, VfsError> {
         let (core, staged) = (&self.view.core, &self.staged);
         if !core.uploads.has_room_to_hold(staged.account, &staged.path) {
             return Err(VfsError::TooMany);
         }
         let stat = self.make_whole()?;
+        meter.map_or(Ok(()), |meter| meter.allows(stat.size, self.over)).map_err(VfsError::OverQuota)?;
         let held = Held {
             transfer: self.transfer,
             bytes: stat.size,
@@ -68,6 +70,7 @@ impl View {
         (from, source): (&VirtualPath, &Mount),
         (to, target): (&VirtualPath, &Mount),
         replace: Replace,
+        meter: Option<&Arc<Meter>>,
     ) -> Result<(), VfsError> {
         Operation::FinishUpload.require(source.rights)?;
         if source.folder != target.folder {
@@ -80,7 +83,7 @@ impl View {
         let effective = if may_replace { replace } else { Replace::Refuse };
         // Another session of the login is renaming or removing it.
         let held = self.core.uploads.take_held(self.account, from, upload).ok_or(VfsError::NotFound)?;
-        let placed = self.place_held(upload, held, to, (target, effective));
+        let placed = self.place_held((upload, held), to, (target, effective), meter);
         // Its file is visible from then on, and only that may be in doubt that it lasts.
         placed
             .map_err(|error| {
@@ -97,10 +100,10 @@ impl View {
 
     fn place_held(
         self: &Arc<Self>,
-        id: UploadId,
-        held: Held,
+        (id, held): (UploadId, Held),
         to: &VirtualPath,
         (target, replace): (&Mount, Replace),
+        meter: Option<&Arc<Meter>>,
     ) -> Result<Result<Published, VfsError>, VfsError> {
         if self.whole(to)?.is_some() && replace == Replace::Refuse {
             // Before anything is written: clients try names until one is free.
@@ -109,6 +112,6 @@ impl View {
         let file = self.core.backend.reopen_file(&DiskPath::staged(self.account, id))?;
         let (account, path, times) = (self.account, to.clone(), Mutex::new(Times::default()));
         let staged = Arc::new(Staged { id, account, path, file, times, room: None });
-        Inner::of_held(Arc::clone(self), staged, (target, replace), held).place(held.unproven_end)
+        Inner::of_held(Arc::clone(self), staged, (target, replace), held).place(held.unproven_end, meter)
     }
 }

@@ -64,3 +64,20 @@ pub struct Space {
     pub files: u64,
     pub files_free: u64,
 }
+
+impl Space {
+    /// With no more free than so many bytes and files. What is taken stays.
+    pub(super) fn at_most(self, bytes: Option<u64>, files: Option<u64>) -> Self {
+        let mut space = self;
+        if let Some(blocks) = bytes.map(|bytes| bytes / self.block_size.max(1)) {
+            space.blocks_available = self.blocks_available.min(blocks);
+            space.blocks_free = self.blocks_free.min(blocks);
+            space.blocks = self.blocks - (self.blocks_free - space.blocks_free);
+        }
+        if let Some(files) = files {
+            space.files_free = self.files_free.min(files);
+            space.files = self.files.saturating_sub(self.files_free - space.files_free);
+        }
+        space
+    }
+}

@@ -35,8 +35,8 @@ impl Names {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Blocking: waits until nobody else changes these paths. To be taken before [`super::departures::Arrival::stay`],
-    /// never after, or two threads could wait for each other. `Busy`: another change takes far too long.
+    /// Blocking: waits until nobody else changes these paths. To be taken before [`super::departures::Arrival::stay`] and
+    /// before an account's count is locked ([`super::quota`]), never after, or two threads could wait for each other. `Busy`: another change takes far too long.
     pub(super) fn hold(&self, account: AccountId, paths: &[&VirtualPath]) -> Result<Held<'_>, VfsError> {
         let is_busy = |held: &mut HashMap<AccountId, Vec<VirtualPath>>| {
             let overlaps = |one: &VirtualPath| paths.iter().any(|path| path.is_within(one) || one.is_within(path));

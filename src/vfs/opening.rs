@@ -70,7 +70,8 @@ impl View {
                         Replace::Allow
                     };
                     let continued = matches!(base, Base::Continued(_));
-                    return Ok(Upload::new(Arc::clone(self), staged, (mount, replace), options, continued));
+                    let over = if exists { self.whole(path)?.map(|whole| whole.size) } else { None };
+                    return Ok(Upload::new(Arc::clone(self), staged, (mount, replace), options, continued, over));
                 }
             }
         }

@@ -14,7 +14,7 @@ use crate::domain::{AccountId, InstanceId, Timestamp, UploadId, VirtualPath};
 
 /// A place below the storage directory: names with `/` between. Built from ids and virtual paths alone, so that it
 /// can neither climb nor be absolute.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct DiskPath(String);
 
 impl DiskPath {

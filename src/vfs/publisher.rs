@@ -17,10 +17,13 @@
 //! conclusion is why the name in staging must last before there is an intent: else a loss of power could take the name
 //! and leave the intent, and a file would be recorded that never was.
 
+use std::sync::Arc;
+
 use super::backend::Stat;
 use super::ledger::{Happening, LedgerError, Publication};
 use super::operation::Operation;
 use super::places::DiskPath;
+use super::quota::Meter;
 use super::sidecar::{Intent, Line};
 use super::upload::{Inner, Published};
 use super::uploads::JustUploaded;
@@ -33,30 +36,37 @@ pub(super) const WAITING_MOST: usize = 4_096;
 impl Inner {
     /// Blocking: steps 1 to 4. What fails before the file is visible leaves an incomplete upload; after, a publication
     /// to record.
-    pub(super) fn publish(&self, unproven_end: bool) -> Result<Published, VfsError> {
+    pub(super) fn publish(&self, unproven_end: bool, meter: Option<&Arc<Meter>>) -> Result<Published, VfsError> {
         self.close();
         if self.is_to_be_held {
-            return self.hold(unproven_end);
+            return self.hold(unproven_end, meter);
         }
-        self.place(unproven_end).map_err(|error| {
+        self.place(unproven_end, meter).map_err(|error| {
             let error = self.told(error);
-            self.end_cut(&error.to_string());
+            self.end_cut(&self.reason_of(&error));
             error
         })?
     }
 
     /// Blocking: as [`Self::publish`] for an upload whose writing is over; what fails before the file is visible (the outer
-    /// error) leaves the upload to the caller.
-    pub(super) fn place(&self, unproven_end: bool) -> Result<Result<Published, VfsError>, VfsError> {
+    /// error) leaves the upload to the caller. `meter`: the account's, where it has one, which is counted.
+    pub(super) fn place(
+        &self,
+        unproven_end: bool,
+        meter: Option<&Arc<Meter>>,
+    ) -> Result<Result<Published, VfsError>, VfsError> {
         let (core, path) = (&self.view.core, &self.staged.path);
         let stat = self.prepare()?;
         let _alone = core.names.hold(self.staged.account, &[path])?;
         core.settle(self.staged.account, &[path])?;
+        // Before there is an intent; given back when this fails.
+        let reservation = meter.map(|meter| core.reserve(meter, &self.view.disk(path), stat.size)).transpose()?;
         let placed = self.announce(unproven_end, stat).and_then(|intent| {
             self.check_target(&intent)?;
             let staged = DiskPath::staged(self.staged.account, self.staged.id);
             let _stay = self.view.arrival.stay(&[path])?;
-            let replaced = core.backend.publish(&staged, &self.view.disk(path), self.replace)?;
+            let names = (&staged, &self.view.disk(path), self.replace);
+            let replaced = core.publish_counted(self.staged.account, names, stat.size, reservation)?;
             Ok(Publication { replaced, ..intent.publication() })
         });
         let publication = placed.inspect_err(|_| self.withdraw())?;

@@ -142,7 +142,7 @@ impl Core {
     ) -> Result<(), VfsError> {
         let was_made = match made {
             Some(made) => made,
-            None => self.was_made(&announced)?,
+            None => self.was_made(account, &announced)?,
         };
         if was_made {
             self.uploads.pend(id, Happening::Changed(announced.change));
@@ -153,7 +153,7 @@ impl Core {
         Ok(())
     }
 
-    fn was_made(&self, Announced { unique, change }: &Announced) -> Result<bool, VfsError> {
+    fn was_made(&self, account: AccountId, Announced { unique, change }: &Announced) -> Result<bool, VfsError> {
         let place = |path| DiskPath::of(change.instance, change.account, path);
         let is_at = |place: &DiskPath| match self.backend.stat(place) {
             Ok(stat) => Ok(stat.unique == *unique && stat.kind == change.kind),
@@ -169,7 +169,7 @@ impl Core {
             && is_at(&place(&change.path))?
         {
             // Power was lost when the new name was on the disk and the old one not yet off it.
-            self.backend.remove_file(&old)?;
+            self.remove_counted(account, &old)?;
             return Ok(true);
         }
         Ok(false)

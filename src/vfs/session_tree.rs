@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::domain::{AccountId, ClientSoftware, InstanceId, RemoteFolder, TemporaryNames, Timestamp, VirtualPath};
+use crate::domain::{
+    AccountId, ClientSoftware, InstanceId, Quota, RemoteFolder, TemporaryNames, Timestamp, VirtualPath,
+};
 
 use super::backend::Times;
+use super::quota;
 use super::storage::{blocking, small};
 use super::view::View;
 use super::{Actor, Listing, Metadata, Pace, ReadFile, Space, Storage, Upload, VfsError, Work, WriteOptions};
@@ -17,12 +20,14 @@ pub struct TreeOwner {
     pub folders: Vec<RemoteFolder>,
     /// Files of such names raise no events.
     pub temporary_names: TemporaryNames,
+    /// How much the account may hold.
+    pub quota: Quota,
 }
 
 impl TreeOwner {
-    /// With the usual temporary names.
+    /// With the usual temporary names, and without a quota.
     pub fn new(instance: InstanceId, account: AccountId, folders: Vec<RemoteFolder>) -> Self {
-        Self { instance, account, folders, temporary_names: TemporaryNames::default() }
+        Self { instance, account, folders, temporary_names: TemporaryNames::default(), quota: Quota::default() }
     }
 }
 
@@ -116,7 +121,14 @@ impl SessionTree {
     /// resolves, and recorded soon after. Of an upload that waits for it (a folder's rule): publishes it.
     pub async fn rename(&self, from: &VirtualPath, to: &VirtualPath, replace: Replace) -> Result<(), VfsError> {
         let (from, to) = (from.clone(), to.clone());
-        self.blocking(move |view| view.rename(&from, &to, replace)).await
+        let meter = self.view.core.quotas.find(self.view.account);
+        if let Some(meter) = &meter
+            && self.view.unfinished(&from).is_some()
+        {
+            // What is held is published by this, and then it counts.
+            quota::ensure_counted(&self.view.core, meter).await?;
+        }
+        self.blocking(move |view| view.rename(&from, &to, replace, meter.as_ref())).await
     }
 
     /// Needs write or overwrite. An upload in flight keeps them through its publication.
@@ -141,6 +153,12 @@ impl SessionTree {
     pub async fn space(&self, path: &VirtualPath) -> Result<Space, VfsError> {
         let path = path.clone();
         self.blocking(move |view| view.space(&path)).await
+    }
+
+    /// Whether the account's quota has room for a new file of so many bytes.
+    pub fn check_quota(&self, bytes: u64) -> Result<(), VfsError> {
+        let meter = self.view.core.quotas.find(self.view.account);
+        meter.map_or(Ok(()), |meter| meter.allows(bytes, None)).map_err(VfsError::OverQuota)
     }
 
     /// For small work of an edge's own on open files.

@@ -17,6 +17,7 @@ use super::event_ids::EventIds;
 use super::ledger::Ledger;
 use super::names::Names;
 use super::places::DiskPath;
+use super::quota::{self, Held, QuotaChanging, Quotas};
 use super::uploads::Uploads;
 use super::{Pace, TreeOwner, VfsError, Work, folders, records, recovery};
 
@@ -42,6 +43,7 @@ pub(super) struct Core {
     /// Held by whoever records.
     pub(super) recording: Arc<tokio::sync::Mutex<()>>,
     pub(super) departures: Departures,
+    pub(super) quotas: Quotas,
     pub(super) names: Names,
     event_ids: EventIds,
 }
@@ -103,6 +105,7 @@ impl Storage {
             settings: settings.clone(),
             uploads: Uploads::default(),
             departures: Departures::default(),
+            quotas: Quotas::default(),
             names: Names::default(),
             event_ids: EventIds::default(),
             published: Notify::new(),
@@ -183,6 +186,25 @@ impl Storage {
     /// All files of an account into the dated trash.
     pub async fn trash_account(&self, instance: InstanceId, account: AccountId) -> Result<(), VfsError> {
         self.blocking(move |core| folders::trash_account(core, instance, account)).await
+    }
+
+    /// To be called before a change of an account's quota is written, and told when it is durable: of two changes at a
+    /// time the later one holds.
+    pub async fn begin_quota_change(&self) -> QuotaChanging {
+        QuotaChanging::begin(&self.core).await
+    }
+
+    /// What an account with a quota holds, counted when it is not known or `anew` is asked for; exact also while files
+    /// come and go. `None`: it has no quota, and nothing is kept of it.
+    pub async fn held(&self, owner: &TreeOwner, anew: bool) -> Result<Option<Held>, VfsError> {
+        self.core.quotas.admit(owner.instance, owner.account, owner.quota);
+        let Some(meter) = self.core.quotas.find(owner.account) else { return Ok(None) };
+        if anew {
+            quota::recount(&self.core, &meter).await?;
+        } else {
+            quota::ensure_counted(&self.core, &meter).await?;
+        }
+        Ok(meter.held())
     }
 
     /// Where a folder's files are on the disk (for `try`).

@@ -5,12 +5,13 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
-use crate::domain::{EventId, FolderId, NotProven, Rights, Timestamp, TransferId, UnprovenEnd, UploadId};
+use crate::domain::{EventId, FolderId, NotProven, OverQuota, Rights, Timestamp, TransferId, UnprovenEnd, UploadId};
 
 use super::backend::Times;
 use super::ledger::{TransferNote, TransferOutcome};
 use super::mount_table::Mount;
 use super::places::DiskPath;
+use super::quota::{self, Meter};
 use super::sidecar::{Held, Line};
 use super::storage::{blocking, small};
 use super::uploads::Staged;
@@ -126,6 +127,9 @@ pub(super) struct Inner {
     /// One append at a time: each goes where the one before ended.
     appending: Mutex<()>,
     failure: Mutex<Option<WriteFailure>>,
+    meter: Option<Arc<Meter>>,
+    /// The size of the published file that was there when this was opened.
+    pub(super) over: Option<u64>,
 }
 
 /// The first change that failed: what is staged from there on is not what the client sent.
@@ -135,10 +139,15 @@ struct WriteFailure {
     number: Option<i32>,
     /// What lies before is as it was sent.
     good_to: u64,
+    /// It would have gone beyond the account's quota: nothing of it is kept.
+    quota: Option<OverQuota>,
 }
 
 impl WriteFailure {
     fn error(self) -> VfsError {
+        if let Some(over) = self.quota {
+            return VfsError::OverQuota(over);
+        }
         VfsError::from(self.number.map_or_else(|| self.kind.into(), io::Error::from_raw_os_error))
     }
 }
@@ -150,8 +159,10 @@ impl Upload {
         (mount, replace): (&Mount, Replace),
         options: WriteOptions,
         continued: bool,
+        over: Option<u64>,
     ) -> Self {
         let started_at = view.core.now();
+        let meter = view.core.quotas.find(view.account);
         let transfer = TransferId::new(started_at, view.core.random.as_ref());
         let view_is_a_logins = view.actor.is_login();
         let inner = Inner {
@@ -172,6 +183,8 @@ impl Upload {
             closed: RwLock::new(false),
             appending: Mutex::new(()),
             failure: Mutex::new(None),
+            meter,
+            over,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -207,7 +220,7 @@ impl Upload {
 
     /// Blocking.
     pub fn space(&self) -> Result<Space, VfsError> {
-        Ok(self.inner.view.core.backend.space()?)
+        self.inner.view.room()
     }
 
     /// Blocking.
@@ -247,10 +260,31 @@ impl Upload {
             return Err(VfsError::WrongMode);
         }
         let inner = Arc::clone(&self.inner);
-        if inner.written_to.load(Ordering::Acquire) > SMALL {
-            return blocking(move || inner.publish(unproven_end)).await;
+        let core = &self.inner.view.core;
+        let meter = core.quotas.find(inner.view.account);
+        if let Some(meter) = &meter
+            && let Err(error) = quota::ensure_counted(core, meter).await
+        {
+            // Nobody can say whether it fits.
+            let reason = error.to_string();
+            blocking(move || {
+                inner.close();
+                inner.end_cut(&reason);
+                Ok(())
+            })
+            .await?;
+            return Err(error);
         }
-        small(&self.inner.view.core, Work::Sync, move || inner.publish(unproven_end)).await
+        let waits = meter.as_ref().is_some_and(|meter| meter.is_counting());
+        let is_small = inner.written_to.load(Ordering::Acquire) <= SMALL;
+        let publish = move || inner.publish(unproven_end, meter.as_ref());
+        if is_small && !waits { small(core, Work::Sync, publish).await } else { blocking(publish).await }
+    }
+
+    /// Blocking: whether the account's quota lets it grow to so many bytes. Where it does not, the upload has failed.
+    pub fn announce(&self, size: u64) -> Result<(), VfsError> {
+        let _open = self.inner.open_for_writing()?;
+        self.inner.check_quota(size)
     }
 
     /// Ends it as an incomplete upload of the login's (an operator's is discarded).
@@ -261,7 +295,7 @@ impl Upload {
         let inner = Arc::clone(&self.inner);
         let ended = blocking(move || {
             inner.close();
-            inner.end_cut(&inner.why(reason).to_string());
+            inner.end_cut(&inner.why(reason));
             Ok(())
         });
         if let Err(error) = ended.await {
@@ -278,7 +312,7 @@ impl Drop for Upload {
         // The index changes at once, so that a client that reconnects finds what it sent; only the files that give
         // way are left to a blocking thread.
         let give_way = self.inner.leave_index();
-        self.inner.note_cut(&self.inner.why(CutReason::ConnectionLost).to_string());
+        self.inner.note_cut(&self.inner.why(CutReason::ConnectionLost));
         let inner = Arc::clone(&self.inner);
         let remove = move || inner.remove_files(&give_way);
         match tokio::runtime::Handle::try_current() {
@@ -314,6 +348,8 @@ impl Inner {
             closed: RwLock::new(true),
             appending: Mutex::new(()),
             failure: Mutex::new(None),
+            meter: None,
+            over: None,
         }
     }
 
@@ -331,6 +367,8 @@ impl Inner {
 
     /// Changes the staged bytes from `offset` up to `end`.
     fn change(&self, offset: u64, end: u64, change: impl FnOnce() -> io::Result<()>) -> Result<(), VfsError> {
+        self.check_writes()?;
+        self.check_quota(end)?;
         self.unless_failed(offset, change)?;
         self.written_to.fetch_max(end, Ordering::AcqRel);
         self.changed.store(true, Ordering::Release);
@@ -343,8 +381,12 @@ impl Inner {
         self.check_writes()?;
         act().map_err(|error| {
             let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-            let first =
-                *failure.get_or_insert(WriteFailure { kind: error.kind(), number: error.raw_os_error(), good_to });
+            let first = *failure.get_or_insert(WriteFailure {
+                kind: error.kind(),
+                number: error.raw_os_error(),
+                good_to,
+                quota: None,
+            });
             // Of several that fail at a time, the first in the file decides.
             *failure = Some(WriteFailure { good_to: first.good_to.min(good_to), ..first });
             VfsError::from(error)
@@ -357,11 +399,42 @@ impl Inner {
         failure.map_or(Ok(()), |failure| Err(failure.error()))
     }
 
-    /// A connection that goes after a write failed is not why the upload was not published.
-    fn why(&self, reason: CutReason) -> CutReason {
-        match reason {
-            CutReason::ConnectionLost if self.check_writes().is_err() => CutReason::StorageFailed,
-            reason => reason,
+    /// Refuses what could not be published for its size; the upload has failed then, as when the disk is full.
+    fn check_quota(&self, size: u64) -> Result<(), VfsError> {
+        let Some(meter) = &self.meter else { return Ok(()) };
+        meter.allows(size, self.over).map_err(|over| {
+            self.refuse(over);
+            VfsError::OverQuota(over)
+        })
+    }
+
+    fn refuse(&self, over: OverQuota) {
+        let failure = WriteFailure { kind: io::ErrorKind::QuotaExceeded, number: None, good_to: 0, quota: Some(over) };
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+    }
+
+    fn over_quota(&self) -> Option<OverQuota> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).and_then(|failure| failure.quota)
+    }
+
+    /// What the record says of a publication that failed. What does not fit is not kept.
+    pub(super) fn reason_of(&self, error: &VfsError) -> String {
+        match error {
+            VfsError::OverQuota(over) => {
+                self.refuse(*over);
+                over.to_string()
+            }
+            error => error.to_string(),
+        }
+    }
+
+    /// A connection that goes after a write failed is not why the upload was not published, and neither is a disk where
+    /// it was the quota.
+    fn why(&self, reason: CutReason) -> String {
+        match (reason, self.over_quota()) {
+            (CutReason::ConnectionLost | CutReason::StorageFailed, Some(over)) => over.to_string(),
+            (CutReason::ConnectionLost, None) if self.check_writes().is_err() => CutReason::StorageFailed.to_string(),
+            (reason, _) => reason.to_string(),
         }
     }
 
@@ -402,7 +475,9 @@ impl Inner {
     /// An operator's upload is given up, and so is one that received nothing (a copy that nobody changed says no more
     /// than what it was copied from).
     fn is_worth_keeping(&self) -> bool {
-        self.view.actor.is_login() && (self.continued || self.changed.load(Ordering::Acquire))
+        self.view.actor.is_login()
+            && self.over_quota().is_none()
+            && (self.continued || self.changed.load(Ordering::Acquire))
     }
 
     /// Leaves only what is as the client sent it; answers whether that is anything.

@@ -20,6 +20,7 @@ use super::metadata::{FileKind, Metadata, Space};
 use super::mount_table::{Mount, MountTable, Place};
 use super::operation::Operation;
 use super::places::DiskPath;
+use super::quota::Meter;
 use super::storage::{Core, Storage};
 use super::uploads::{Staged, Unfinished};
 use super::{Actor, Replace, TreeOwner, VfsError};
@@ -58,6 +59,7 @@ impl View {
             let _stay = arrival.stay(&paths).map_err(|_| VfsError::Busy)?;
             folders::prepare(&core, owner)?;
         }
+        core.quotas.admit(owner.instance, owner.account, owner.quota);
         let all = |folder: &RemoteFolder| RemoteFolder { rights: Rights::all(), ..folder.clone() };
         let mounts = if actor.is_login() {
             MountTable::new(&owner.folders)
@@ -252,13 +254,14 @@ impl View {
         from: &VirtualPath,
         to: &VirtualPath,
         replace: Replace,
+        meter: Option<&Arc<Meter>>,
     ) -> Result<(), VfsError> {
         let source = self.changeable(from)?;
         let target = self.changeable(to)?;
         if let Some(Unfinished::Held(upload)) = self.unfinished(from)
             && from != to
         {
-            return self.publish_held(upload, (from, source), (to, target), replace);
+            return self.publish_held(upload, (from, source), (to, target), replace, meter);
         }
         Operation::RenameFrom.require(source.rights)?;
         if from == to {
@@ -309,7 +312,14 @@ impl View {
 
     pub(super) fn space(&self, path: &VirtualPath) -> Result<Space, VfsError> {
         self.stat(path)?;
-        Ok(self.core.backend.space()?)
+        self.room()
+    }
+
+    /// What the disk has, or the account's quota where that leaves less.
+    pub(super) fn room(&self) -> Result<Space, VfsError> {
+        let space = self.core.backend.space()?;
+        let (bytes, files) = self.core.quotas.find(self.account).map_or((None, None), |meter| meter.left());
+        Ok(space.at_most(bytes, files))
     }
 
     /// The remote folder of a path that is to be changed. What leads to a mount, or is one, cannot be.

@@ -30,6 +30,7 @@ mod interruption;
 mod management;
 mod packets;
 mod presets;
+mod quotas;
 mod rights;
 mod sftp_copies;
 mod sign_in;

@@ -16,8 +16,8 @@ use crate::config::{AccessSettings, PasswordSettings, SessionSettings};
 use crate::credentials::{HashError, Hasher, Passwords};
 use crate::domain::{
     Account, AccountId, AccountName, AccountState, AuthenticationRule, ConnectionType, Credential, CredentialId,
-    CredentialKind, Hosting, InstanceId, LoginName, ManualClock, OsRandom, Preset, PresetName, PublicKey, Secret,
-    Timestamp, TlsResumption, Validity,
+    CredentialKind, Hosting, InstanceId, LoginName, ManualClock, OsRandom, Preset, PresetName, PublicKey, Quota,
+    Secret, Timestamp, TlsResumption, Validity,
 };
 use crate::sessions::Registry;
 use crate::store::{Block, Conflict, StoreError};
@@ -365,6 +365,7 @@ pub(super) fn paie() -> SignInRecord {
         allowed_addresses: Vec::new(),
         close_notify: None,
         tls_resumption: None,
+        quota: Quota::default(),
         created_at: NOON,
         updated_at: NOON,
     };

@@ -8,7 +8,8 @@ use crate::cli::CommandError;
 use crate::domain::preset::CredentialMethod;
 use crate::domain::{
     Account, AccountName, AccountState, AuthenticationRule, ConnectionTypes, FolderName, FolderRules, InstanceId,
-    InstanceKey, InstanceName, LoginName, Preset, PresetName, PublicKey, RemoteFolder, Rights, Secret, VirtualPath,
+    InstanceKey, InstanceName, LoginName, Preset, PresetName, PublicKey, Quota, RemoteFolder, Rights, Secret,
+    VirtualPath,
 };
 use crate::management::{Management, ManagementError, NewAccount, NewFolder, NewInstance, Operator};
 
@@ -161,6 +162,7 @@ async fn create(
         allowed_addresses: Vec::new(),
         close_notify: None,
         tls_resumption: None,
+        quota: Quota::default(),
         folders: wanted.folders.map(|folders| folders.into_iter().map(folder).collect()),
     };
     let created = management.create_account(operator, instance, new).await?;

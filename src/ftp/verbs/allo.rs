@@ -10,6 +10,9 @@ pub(super) fn handle(member: &mut Member, argument: &Argument) -> Result<Reply, 
     let keyword = argument.keyword();
     let size = keyword.split(' ').next().and_then(|size| size.parse::<u64>().ok());
     let size = size.ok_or_else(|| Reply::syntax("ALLO takes a number of bytes"))?;
+    if member.is_image {
+        member.tree.check_quota(size)?;
+    }
     member.announced = member.is_image.then_some(size);
     Ok(Reply::new(200, "Noted"))
 }

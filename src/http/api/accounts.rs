@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::domain::{
     Account, AccountId, AccountName, AccountState, AddressRange, AuthenticationRule, CloseNotify, ConnectionType,
-    ConnectionTypes, Hosting, InstanceId, LoginName, PresetName, PublicKey, RemoteFolder, Secret, Timestamp,
+    ConnectionTypes, Hosting, InstanceId, LoginName, PresetName, PublicKey, Quota, RemoteFolder, Secret, Timestamp,
     TlsResumption,
 };
 use crate::http::authentication::Acting;
@@ -19,6 +19,7 @@ use crate::http::problem::Problem;
 use crate::management::{AccountChanges, AccountFilter, Management, NewAccount};
 
 use super::folders::{FolderToCreate, FolderView};
+use super::quota::{QuotaInput, QuotaView};
 use super::{Api, page};
 
 /// An access on a server.
@@ -56,6 +57,8 @@ pub struct AccountView {
     /// `null`: as the preset says.
     #[schema(required)]
     tls_resumption: Option<&'static str>,
+    /// Its own limits; what is `null` is as the preset says.
+    quota: QuotaView,
     created_at: String,
     updated_at: String,
 }
@@ -119,6 +122,8 @@ pub struct AccountToCreate {
     close_notify: Option<String>,
     /// `offered` or `require`; `null`: as the preset says.
     tls_resumption: Option<String>,
+    #[serde(default)]
+    quota: QuotaInput,
     /// 1 to 50.
     folders: Option<Vec<FolderToCreate>>,
 }
@@ -161,6 +166,9 @@ pub struct AccountChange {
     #[serde(default, deserialize_with = "change_of")]
     #[schema(value_type = Option<String>)]
     tls_resumption: Change<String>,
+    /// Holds at once, also for sessions that run. Below what is held it refuses what is new, and removes nothing.
+    #[serde(default)]
+    quota: QuotaInput,
 }
 
 /// Which accounts to list.
@@ -199,6 +207,7 @@ impl From<Account> for AccountView {
             allowed_addresses: account.allowed_addresses.iter().map(ToString::to_string).collect(),
             close_notify: account.close_notify.map(CloseNotify::as_str),
             tls_resumption: account.tls_resumption.map(TlsResumption::as_str),
+            quota: account.quota.into(),
             created_at: account.created_at.to_string(),
             updated_at: account.updated_at.to_string(),
         }
@@ -226,6 +235,7 @@ impl AccountToCreate {
         let allowed_addresses = fields.each("allowed_addresses", &self.allowed_addresses, str::parse::<AddressRange>);
         let close_notify = fields.optional("close_notify", self.close_notify.as_deref(), str::parse);
         let tls_resumption = fields.optional("tls_resumption", self.tls_resumption.as_deref(), str::parse);
+        let quota = Quota::default().changed(self.quota.read(&mut fields));
         let folders: Option<Vec<_>> = self.folders.map(|folders| {
             let read =
                 |(index, folder): (usize, FolderToCreate)| folder.read(&format!("folders[{index}]."), &mut fields);
@@ -253,6 +263,7 @@ impl AccountToCreate {
             allowed_addresses,
             close_notify,
             tls_resumption,
+            quota,
             folders,
         };
         fields.add(management.check_new_account(&new));
@@ -360,6 +371,7 @@ pub async fn change(
         allowed_addresses: addresses.map(|list| fields.each("allowed_addresses", &list, str::parse::<AddressRange>)),
         close_notify: fields.changed_or_emptied("close_notify", &body.close_notify, str::parse),
         tls_resumption: fields.changed_or_emptied("tls_resumption", &body.tls_resumption, str::parse),
+        quota: body.quota.read(&mut fields),
     };
     fields.finish()?;
     Ok(Json(management.change_account(&operator, id, changes).await?.into()))

@@ -11,6 +11,7 @@ mod folders;
 mod history;
 mod instances;
 mod presets;
+mod quota;
 mod sessions;
 mod tokens;
 mod webhook_deliveries;
@@ -38,6 +39,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Management>> {
         .routes(routes!(accounts::list_of_instance, accounts::create))
         .routes(routes!(accounts::list))
         .routes(routes!(accounts::read, accounts::change, accounts::remove))
+        .routes(routes!(quota::read))
+        .routes(routes!(quota::recount))
         .routes(routes!(credentials::list, credentials::add))
         .routes(routes!(credentials::change, credentials::remove))
         .routes(routes!(folders::list, folders::add))

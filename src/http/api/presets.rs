@@ -13,6 +13,7 @@ use crate::http::problem::Problem;
 
 use super::Api;
 use super::folder_rules::FolderRulesView;
+use super::quota::QuotaView;
 
 /// The parameters of a hosting server.
 #[derive(Debug, Serialize, ToSchema)]
@@ -44,6 +45,8 @@ pub struct PresetView {
     /// Whether FTP data connections must resume the TLS session of their control connection: `offered` or `require`.
     /// Accounts may differ.
     tls_resumption: &'static str,
+    /// How much an account may hold. Accounts may differ.
+    quota: QuotaView,
     /// Patterns of names, with `*` for any text, that clients give a file until they have sent all of it.
     #[schema(example = json!(["*.filepart", "*.part", "*.tmp", "*~", ".in.*"]))]
     temporary_names: Vec<String>,
@@ -99,6 +102,7 @@ impl From<(PresetName, Preset)> for PresetView {
             folders: preset.folders.into_iter().map(PresetFolderView::from).collect(),
             close_notify: preset.close_notify.as_str(),
             tls_resumption: preset.tls_resumption.as_str(),
+            quota: preset.quota.into(),
             temporary_names: preset.temporary_names.patterns().to_vec(),
         }
     }

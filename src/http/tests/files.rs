@@ -18,6 +18,21 @@ pub(super) fn is_on_disk(client: &Client, content: &str) -> bool {
     holds(client.bench.directory.path(), content.as_bytes())
 }
 
+/// Takes the file with this content away from the disk, by hand.
+pub(super) fn remove_from_disk(client: &Client, content: &str) {
+    fn remove(directory: &Path, content: &[u8]) -> usize {
+        let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+        entries
+            .map(|path| match path.is_dir() {
+                true => remove(&path, content),
+                false if std::fs::read(&path).unwrap() == content => std::fs::remove_file(path).map(|()| 1).unwrap(),
+                false => 0,
+            })
+            .sum()
+    }
+    assert_eq!(remove(client.bench.directory.path(), content.as_bytes()), 1);
+}
+
 /// A client, and the path of the files of `/import`, from which a login may only pick up.
 async fn import() -> (Client, Value, String) {
     let client = Client::new().await;

@@ -5,6 +5,7 @@ mod feed;
 mod files;
 mod history;
 mod manners;
+mod quotas;
 mod resources;
 mod scopes;
 mod webhooks;

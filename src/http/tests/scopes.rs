@@ -66,6 +66,8 @@ fn rows() -> Vec<Row> {
         row("read_account", get.clone(), "{account}", None, reads),
         row("change_account", patch.clone(), "{account}", Json(json!({"name": "N"})), [200, 200, 404, 403]),
         row("remove_account", delete.clone(), "{account}", None, [204, 204, 404, 403]),
+        row("read_usage", get.clone(), "{account}/usage", None, reads),
+        row("recount_usage", post.clone(), "{account}/usage/recount", None, [200, 200, 404, 403]),
         row("list_credentials", get.clone(), "{account}/credentials", None, reads),
         row(
             "add_credential",

@@ -18,7 +18,7 @@ use super::{Store, StoreError};
 use crate::config::DatabaseSettings;
 use crate::domain::{
     Account, AccountId, AccountState, AuthenticationRule, CloseNotify, ConnectionTypes, FolderId, FolderRules, Hosting,
-    Instance, InstanceId, OsRandom, RemoteFolder, Rights, Timestamp,
+    Instance, InstanceId, OsRandom, Quota, RemoteFolder, Rights, Timestamp,
 };
 
 /// Runs tests, each of which takes a [`TestStore`], on a fresh database of each engine.
@@ -146,6 +146,7 @@ fn account(instance: &Instance, login: &str) -> Account {
         allowed_addresses: vec!["203.0.113.0/24".parse().unwrap(), "2001:db8::1".parse().unwrap()],
         close_notify: Some(CloseNotify::Guarded),
         tls_resumption: None,
+        quota: Quota { bytes: Some(1 << 40), files: None, largest_file: Some(0) },
         created_at: NOW,
         updated_at: later(1),
     }

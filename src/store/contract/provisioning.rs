@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::credential::LastUse;
 use crate::domain::{
-    Credential, CredentialId, CredentialKind, PublicKey, TlsResumption, TokenId, TokenScope, Validity,
+    Credential, CredentialId, CredentialKind, PublicKey, Quota, TlsResumption, TokenId, TokenScope, Validity,
 };
 use crate::store::{AccountFilter, Conflict, Cursor, PageRequest, Token};
 
@@ -115,6 +115,7 @@ async fn an_account_is_read_back_as_it_was_written(store: &Store) {
     account.allowed_addresses = Vec::new();
     account.close_notify = None;
     account.tls_resumption = Some(TlsResumption::Require);
+    account.quota = Quota { bytes: None, files: Some(1 << 60), largest_file: None };
     account.updated_at = later(2);
     assert!(unit.accounts().update(&account).await.unwrap());
     let found = unit.accounts().find_by_login(&"PAIE.2027".parse().unwrap()).await.unwrap().unwrap();

@@ -9,6 +9,8 @@ mod held;
 mod housekeeping;
 mod incomplete;
 mod power;
+mod quota_model;
+mod quotas;
 mod recorder;
 mod recording;
 mod rights;

@@ -186,6 +186,11 @@ impl FtpTarget {
         self.run(command.arg(bytes.to_string()))
     }
 
+    /// Uploads one file by curl, which tells every reply.
+    pub fn put_by_curl(&self, local: &Path, remote: &str) -> Finished {
+        curl::put_one(self, local, remote)
+    }
+
     /// Uploads one file by PHP's `ftps://` stream.
     pub fn put_by_php_stream(&self, local: &Path, remote: &str) -> Finished {
         script::php_stream(self, "put", &text(local), remote)

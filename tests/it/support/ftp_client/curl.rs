@@ -31,6 +31,11 @@ pub(super) fn put_rest(target: &FtpTarget, local: &Path, remote: &str) -> Finish
     target.run(curl(target, &config).args(["-C", "-"]))
 }
 
+pub(super) fn put_one(target: &FtpTarget, local: &Path, remote: &str) -> Finished {
+    let config = format!("url = \"{}\"\nupload-file = \"{}\"\n", url(target, remote), local.display());
+    target.run(curl(target, &config).arg("-v"))
+}
+
 pub(super) fn get_rest(target: &FtpTarget, remote: &str, local: &Path) -> Finished {
     let config = format!("url = \"{}\"\noutput = \"{}\"\n", url(target, remote), local.display());
     target.run(curl(target, &config).args(["-C", "-"]))
