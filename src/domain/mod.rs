@@ -6,6 +6,8 @@
 
 pub mod access_rule;
 pub mod account;
+pub mod audit;
+pub mod audit_chain;
 pub mod client_software;
 pub mod clock;
 pub mod connection_type;
@@ -31,6 +33,8 @@ pub mod virtual_path;
 
 pub use access_rule::{AddressRange, AuthenticationRule};
 pub use account::{Account, AccountName, AccountState};
+pub use audit::{AuditAction, AuditEntry, AuditResource, AuditRow};
+pub use audit_chain::{AuditChain, AuditFault, AuditReport, AuditWalk};
 pub use client_software::{ClientSoftware, shown};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use connection_type::{ConnectionType, ConnectionTypes};
@@ -39,7 +43,9 @@ pub use event_kind::EventKind;
 pub use folder_rules::{FolderRules, FolderRulesChange};
 pub use ftp_rules::{BareEnd, CloseNotify, Control, FtpRules, NotProven, TlsResumption, UnprovenEnd, Watch};
 pub use hosting::Hosting;
-pub use ids::{AccountId, CredentialId, EventId, FolderId, InstanceId, SessionId, TokenId, TransferId, UploadId};
+pub use ids::{
+    AccountId, AuditId, CredentialId, EventId, FolderId, InstanceId, SessionId, TokenId, TransferId, UploadId,
+};
 pub use instance::{Instance, InstanceKey, InstanceName};
 pub use login_name::LoginName;
 pub use name_encoding::NameEncoding;

@@ -147,7 +147,7 @@ impl World {
         let scope = TokenScope { instance: instance.map(|id| id.parse().unwrap()), read_only };
         let new = NewToken { scope, ..NewToken::named("scoped") };
         let (store, clock) = (&self.client.bench.store, &*self.client.bench.clock);
-        let (_, secret) = tokens::create(store, &new, clock, &OsRandom).await.unwrap();
+        let (_, secret) = tokens::create(store, &Operator::named("bench"), &new, clock, &OsRandom).await.unwrap();
         self.client.token = secret.expose().to_owned();
     }
 
