@@ -62,9 +62,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
     ("argon2", &["credentials"]),
     ("axum", &["http"]),
-    ("hyper", &["http"]),
-    ("hyper_util", &["http"]),
-    ("http_body_util", &["http"]),
+    // net: the client that delivers webhooks.
+    ("hyper", &["http", "net"]),
+    ("hyper_util", &["http", "net"]),
+    ("http_body_util", &["http", "net"]),
     ("tower", &["http"]),
     ("utoipa", &["http"]),
     ("utoipa_axum", &["http"]),
@@ -74,8 +75,9 @@ const HOMES: &[(&str, &[&str])] = &[
     // http and app hand a configuration on that net made (see DOORS).
     ("rustls", &["net", "http", "app"]),
     ("tokio_rustls", &["net", "http", "ftp"]),
-    ("aws_lc_rs", &["net"]),
+    ("aws_lc_rs", &["net", "credentials"]),
     ("rcgen", &["net"]),
+    ("rustls_native_certs", &["net"]),
     // "": main.rs hands the words of the command line over.
     ("clap", &["cli", ""]),
     ("prometheus_client", &["telemetry"]),
@@ -111,6 +113,9 @@ const DOORS: &[(&str, &[&str])] = &[
     ("ServerConfig::builder", &["net"]),
     ("ServerConfig::builder_with_provider", &["net"]),
     ("ServerConfig::builder_with_protocol_versions", &["net"]),
+    ("ClientConfig::builder", &["net"]),
+    ("ClientConfig::builder_with_provider", &["net"]),
+    ("ClientConfig::builder_with_protocol_versions", &["net"]),
 ];
 
 #[test]

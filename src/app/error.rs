@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::data_lock::LockError;
 use super::supervisor::TaskFailure;
-use crate::credentials::HostKeyError;
+use crate::credentials::{HostKeyError, MasterKeyError};
 use crate::net::{BindError, TlsError};
 use crate::store::StoreError;
 use crate::vfs::VfsError;
@@ -22,6 +22,10 @@ pub enum StartError {
     HostKeys(#[from] HostKeyError),
     #[error("api.tls: {0}")]
     Tls(#[from] TlsError),
+    #[error("webhooks.ca: {0}")]
+    Authorities(#[source] TlsError),
+    #[error("the master key: {0}")]
+    MasterKey(#[from] MasterKeyError),
     #[error("opening the database: {0}")]
     Store(#[from] StoreError),
     #[error("opening the storage: {0}")]

@@ -53,6 +53,8 @@ pub struct RunningApp {
     pub(super) end: CancellationToken,
     /// Cancelled by the API's listener when its last request is answered.
     pub(super) answered: CancellationToken,
+    /// Cancelled when no event is being delivered any more.
+    pub(super) delivered: CancellationToken,
     pub(super) shutdown: Duration,
 }
 
@@ -78,13 +80,19 @@ impl RunningApp {
     pub async fn stop(self) {
         self.kept.readiness.drain();
         self.stop.cancel();
-        let finished = async { tokio::join!(self.kept.registry.drained(), self.answered.cancelled()) };
+        // Whoever waits for events is answered now: the wait would be part of the time that requests have to finish.
+        self.management.end_waits();
+        let finished =
+            async { tokio::join!(self.kept.registry.drained(), self.answered.cancelled(), self.delivered.cancelled()) };
         if timeout(self.shutdown, finished).await.is_err() {
             let sessions = self.kept.registry.disconnect_all(EndReason::ShuttingDown);
-            let (time, requests) = (self.shutdown, !self.answered.is_cancelled());
+            let time = self.shutdown;
+            let (requests, deliveries) = (!self.answered.is_cancelled(), !self.delivered.is_cancelled());
             warn!(
                 sessions,
-                requests, "Ended {sessions} sessions, or requests of the API, that took more than {time:?}"
+                requests,
+                deliveries,
+                "Ended {sessions} sessions, or requests of the API and deliveries of events, that took more than {time:?}"
             );
         }
         // Those that have a goodbye to say, say it now; health is told until then.

@@ -21,6 +21,8 @@ pub(super) struct Maintenance {
     pub(super) storage: Arc<Storage>,
     pub(super) management: Arc<Management>,
     pub(super) history: HistorySettings,
+    /// For how long deliveries are remembered that ended.
+    pub(super) deliveries: Duration,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -79,7 +81,8 @@ impl Maintenance {
 
     async fn forget(&self) -> Result<u64, StoreError> {
         let now = self.clock.now();
-        let rows = events::forget_old(&self.store, &self.history, now).await?;
+        let mut rows = events::forget_old(&self.store, &self.history, now).await?;
+        rows += events::webhooks::forget_old_deliveries(&self.store, self.deliveries, self.history.events, now).await?;
         let mut unit = self.store.write().await?;
         unit.blocks().forget_ended(now).await?;
         unit.commit().await?;

@@ -29,9 +29,10 @@ pub use supervisor::TaskFailure;
 
 use crate::access::{Access, AccessParts};
 use crate::config::{Config, TlsFiles};
-use crate::credentials::{Argon2Hasher, HostKeys, Passwords};
+use crate::credentials::{Argon2Hasher, HostKeys, MasterKeys, Passwords, key_of};
 use crate::domain::{Clock, OsRandom, Random, SystemClock, Timestamp};
 use crate::events::StoreLedger;
+use crate::events::webhooks::{WebhookParts, Webhooks};
 use crate::ftp::{self, FtpParts};
 use crate::management::{Management, ManagementParts};
 use crate::sessions::Registry;
@@ -54,6 +55,7 @@ pub struct App {
     tls: Option<Arc<rustls::ServerConfig>>,
     ftp_tls: Arc<net::TlsSessions>,
     management: Arc<Management>,
+    webhooks: Arc<Webhooks>,
     metrics: Metrics,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -111,7 +113,9 @@ impl App {
             clock: clock.clone(),
             random: random.clone(),
         });
+        let webhooks = webhooks(&config, &store, &metrics, clock.clone(), random.clone()).await?;
         let management = Management::new(ManagementParts {
+            webhooks: webhooks.clone(),
             store: store.clone(),
             storage: storage.clone(),
             access: access.clone(),
@@ -123,7 +127,7 @@ impl App {
         });
         let readiness = GatewayReadiness::new(store.clone(), storage.clone());
         let kept = Kept { store, storage, access, registry, host_keys: Arc::new(host_keys), readiness, lock };
-        Ok(Self { config, listeners, tls, ftp_tls, management, metrics, clock, random, kept })
+        Ok(Self { config, listeners, tls, ftp_tls, management, webhooks, metrics, clock, random, kept })
     }
 
     /// What operators may do, also before anyone is served.
@@ -138,7 +142,7 @@ impl App {
 
     /// Serves every listener.
     pub fn serve(self) -> RunningApp {
-        let Self { config, listeners, tls, ftp_tls, management, metrics, clock, random, kept } = self;
+        let Self { config, listeners, tls, ftp_tls, management, webhooks, metrics, clock, random, kept } = self;
         let addresses = listeners.addresses();
         let supervisor = Supervisor::default();
         let (stop, end) = (CancellationToken::new(), CancellationToken::new());
@@ -187,6 +191,13 @@ impl App {
             let _last = last;
             serving.await;
         });
+        // What is being delivered may finish, as requests may.
+        let delivered = CancellationToken::new();
+        let (last, delivering) = (delivered.clone().drop_guard(), webhooks.deliver(stop.clone(), end.clone()));
+        supervisor.watch("the delivery of webhooks", &stop, async move {
+            let _last = last;
+            delivering.await;
+        });
         // Health is told until the very end: a load balancer has to see that the gateway drains.
         info!(address = %addresses.internal, "Serving health and metrics on {}", addresses.internal);
         let serving = http::serve_internal(listeners.internal, kept.readiness.clone(), metrics, end.clone());
@@ -198,10 +209,21 @@ impl App {
             storage: kept.storage.clone(),
             management: management.clone(),
             history: config.history,
+            deliveries: config.webhooks.keep,
             clock,
         };
         supervisor.watch("maintenance", &end, maintenance.repeat(config.storage.sweep_every, end.clone()));
-        RunningApp { addresses, management, kept, supervisor, stop, end, answered, shutdown: config.shutdown }
+        RunningApp {
+            addresses,
+            management,
+            kept,
+            supervisor,
+            stop,
+            end,
+            answered,
+            delivered,
+            shutdown: config.shutdown,
+        }
     }
 }
 
@@ -233,6 +255,34 @@ async fn prepare(config: &Config, now: Timestamp, random: Arc<dyn Random>) -> Re
         let certificates = net::NamedCertificates { default, named: named.collect() };
         let ftp_tls = net::TlsSessions::new(certificates, random)?;
         Ok(Prepared { lock, host_keys, tls, ftp_tls })
+    })
+    .await
+}
+
+/// What delivers events. Its secrets are sealed: without the key that sealed them nothing starts.
+async fn webhooks(
+    config: &Config,
+    store: &Store,
+    metrics: &Metrics,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+) -> Result<Arc<Webhooks>, StartError> {
+    let sealed = store.read().await?.webhooks().sealed_secrets().await?;
+    let in_use = sealed.iter().filter_map(|sealed| key_of(sealed)).map(str::to_owned).collect();
+    let (settings, directory) = (config.webhooks.clone(), config.certs_dir.clone());
+    let parts = (store.clone(), metrics.clone());
+    blocking(move || {
+        let keys = Arc::new(MasterKeys::load_or_create(&directory, &in_use, &*random)?);
+        let patience = net::Patience {
+            connect: settings.connect_timeout,
+            handshake: settings.connect_timeout,
+            answer: settings.answer_timeout,
+            body: settings.answer_timeout,
+        };
+        let guard = net::AddressGuard::allowing(settings.allow_networks.0.clone());
+        let client = net::HttpClient::new(guard, settings.ca.as_deref(), patience).map_err(StartError::Authorities)?;
+        let (store, metrics) = parts;
+        Ok(Webhooks::new(WebhookParts { settings, store, keys, client, metrics, clock, random }))
     })
     .await
 }

@@ -10,7 +10,7 @@ use super::{App, RunningApp};
 use crate::access::{Connection, Outcome, Proof};
 use crate::config::Config;
 use crate::domain::{AccountState, AuthenticationRule, ConnectionType, FolderRules, ReadySet, Secret};
-use crate::management::{CreatedAccount, NewAccount, NewFolder, NewInstance, NewToken, Operator};
+use crate::management::{CreatedAccount, NewAccount, NewFolder, NewInstance, NewToken, NewWebhook, Operator};
 use crate::store::{PageRequest, SignInFilter, Store};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -136,4 +136,28 @@ async fn sign_ins_are_written_down_before_the_database_closes() {
     let page = PageRequest::first(10);
     let recorded = reader.sign_ins().of_account(account.id, &SignInFilter::default(), &page).await.unwrap().items;
     assert_eq!(recorded.iter().map(|row| row.outcome.as_str()).collect::<Vec<_>>(), ["wrong_password"]);
+}
+
+#[tokio::test]
+async fn nothing_starts_without_the_key_that_sealed_what_the_database_holds() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = config(directory.path());
+    let app = App::start(config.clone()).await.unwrap();
+    let webhook = NewWebhook {
+        instance: None,
+        url: "https://example.net/".parse().unwrap(),
+        description: String::new(),
+        kinds: None,
+        enabled: true,
+    };
+    app.management().create_webhook(&Operator::named("tests"), webhook).await.unwrap();
+    tokio::time::timeout(PATIENCE, app.stop()).await.unwrap();
+    let key = config.certs_dir.join("master_key");
+    let kept = config.certs_dir.join("a-copy");
+    std::fs::rename(&key, &kept).unwrap();
+    let Err(error) = App::start(config.clone()).await else { panic!("started") };
+    assert!(error.to_string().contains("put it back from a backup"), "{error}");
+    std::fs::rename(&kept, &key).unwrap();
+    let app = App::start(config).await.unwrap();
+    tokio::time::timeout(PATIENCE, app.stop()).await.unwrap();
 }

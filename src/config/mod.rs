@@ -22,6 +22,7 @@ mod reference;
 mod sessions;
 mod sftp;
 mod storage;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -43,6 +44,7 @@ pub use reference::reference;
 pub use sessions::SessionSettings;
 pub use sftp::{SftpListener, SftpSettings};
 pub use storage::StorageSettings;
+pub use webhooks::{Networks, WebhookSettings};
 
 use crate::domain::{Preset, PresetName};
 use environment::Override;
@@ -65,6 +67,7 @@ pub struct Config {
     pub api: ApiSettings,
     pub internal: InternalSettings,
     pub history: HistorySettings,
+    pub webhooks: WebhookSettings,
     pub log: LogSettings,
     /// The built-in presets, with what the configuration changes of them, and those it adds.
     pub presets: BTreeMap<PresetName, Preset>,
@@ -139,7 +142,8 @@ impl Config {
         let certs_dir = reader.option(
             "certs_dir",
             "./certs",
-            "The directory of the SSH host keys, made on first start and never replaced. Keep a copy of it.",
+            "The directory of the SSH host keys and of the master key for secrets in the database, made on first start and \
+             never replaced. Keep a copy of it.",
             &some_path(),
         );
         let shutdown = reader.option(
@@ -158,6 +162,7 @@ impl Config {
         let api = reader.checked_section("api", api::read);
         let internal = reader.section::<InternalSettings>("internal");
         let history = reader.section("history");
+        let webhooks = reader.section("webhooks");
         let log = reader.section("log");
         let presets = presets::read(reader);
         if let Some(presets) = &presets {
@@ -177,6 +182,7 @@ impl Config {
             api: api?,
             internal: internal?,
             history: history?,
+            webhooks: webhooks?,
             log: log?,
             presets: presets?,
         })

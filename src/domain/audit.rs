@@ -36,6 +36,13 @@ words! {
         TokenCreated = "token.created",
         /// By itself or with its instance.
         TokenRevoked = "token.revoked",
+        WebhookCreated = "webhook.created",
+        /// Also that it was paused or resumed, or has a new secret.
+        WebhookChanged = "webhook.changed",
+        /// By itself or with its instance.
+        WebhookRemoved = "webhook.removed",
+        /// Its deliveries are made once more.
+        WebhookReplayed = "webhook.replayed",
         SessionEnded = "session.ended",
         BlockLifted = "sign_in_block.lifted",
     }
@@ -49,6 +56,7 @@ words! {
         Credential = "credential",
         Folder = "folder",
         Token = "token",
+        Webhook = "webhook",
         Session = "session",
         Block = "sign_in_block",
     }
@@ -63,6 +71,9 @@ impl AuditAction {
             Self::CredentialCreated | Self::CredentialChanged | Self::CredentialRemoved => AuditResource::Credential,
             Self::FolderCreated | Self::FolderChanged | Self::FolderRemoved => AuditResource::Folder,
             Self::TokenCreated | Self::TokenRevoked => AuditResource::Token,
+            Self::WebhookCreated | Self::WebhookChanged | Self::WebhookRemoved | Self::WebhookReplayed => {
+                AuditResource::Webhook
+            }
             Self::SessionEnded => AuditResource::Session,
             Self::BlockLifted => AuditResource::Block,
         }
@@ -83,7 +94,14 @@ impl AuditAction {
             Self::FolderCreated => Some(EventKind::FolderCreated),
             Self::FolderChanged => Some(EventKind::FolderChanged),
             Self::FolderRemoved => Some(EventKind::FolderRemoved),
-            Self::TokenCreated | Self::TokenRevoked | Self::SessionEnded | Self::BlockLifted => None,
+            Self::TokenCreated
+            | Self::TokenRevoked
+            | Self::WebhookCreated
+            | Self::WebhookChanged
+            | Self::WebhookRemoved
+            | Self::WebhookReplayed
+            | Self::SessionEnded
+            | Self::BlockLifted => None,
         }
     }
 }
@@ -233,7 +251,14 @@ pub(crate) mod tests {
 
     #[test]
     fn an_action_tells_its_resource_and_an_event_has_the_same_word() {
-        for word in ["account.changed", "folder.removed", "token.revoked", "session.ended", "sign_in_block.lifted"] {
+        for word in [
+            "account.changed",
+            "folder.removed",
+            "token.revoked",
+            "webhook.replayed",
+            "session.ended",
+            "sign_in_block.lifted",
+        ] {
             let action: AuditAction = word.parse().unwrap();
             assert_eq!(word.split('.').next(), Some(action.resource().as_str()));
             if let Some(event) = action.event() {

@@ -100,6 +100,11 @@ impl AuditWalk {
         Self { report, noted, position, hash, id: None }
     }
 
+    /// Rows were appended since: the chain ends there now.
+    pub fn head_moved(&mut self, chain: AuditChain) {
+        self.report.chain = chain;
+    }
+
     /// The next row, by position.
     pub fn step(&mut self, row: &AuditRow) {
         if row.position <= self.position || row.position > self.report.chain.head {

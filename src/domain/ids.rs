@@ -75,6 +75,8 @@ id! {
     TokenId;
     /// A row of the audit log.
     AuditId;
+    /// Where events are sent to.
+    WebhookId;
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub mod temporary_names;
 pub mod token_scope;
 pub mod transfer;
 pub mod virtual_path;
+pub mod webhook;
 
 pub use access_rule::{AddressRange, AuthenticationRule};
 pub use account::{Account, AccountName, AccountState};
@@ -45,6 +46,7 @@ pub use ftp_rules::{BareEnd, CloseNotify, Control, FtpRules, NotProven, TlsResum
 pub use hosting::Hosting;
 pub use ids::{
     AccountId, AuditId, CredentialId, EventId, FolderId, InstanceId, SessionId, TokenId, TransferId, UploadId,
+    WebhookId,
 };
 pub use instance::{Instance, InstanceKey, InstanceName};
 pub use login_name::LoginName;
@@ -59,3 +61,4 @@ pub use temporary_names::TemporaryNames;
 pub use token_scope::TokenScope;
 pub use transfer::{TransferDirection, TransferResult};
 pub use virtual_path::{FileName, VirtualPath};
+pub use webhook::{DeliveryState, WebhookState, WebhookUrl};

@@ -24,10 +24,13 @@ use super::problem::{self, ProblemBody, ProblemField};
         (name = "folders", description = "Remote folders of an account"),
         (name = "files", description = "Files of a remote folder, published whole or not at all"),
         (name = "history", description = "Transfers of an account, and attempts to sign in to it"),
+        (name = "events", description = "What happened, as a feed to read on from a position"),
+        (name = "webhooks", description = "Where events are sent to, and what came of it"),
         (name = "sessions", description = "Who is connected now"),
         (name = "blocks", description = "Logins that are refused from an address for a while"),
         (name = "presets", description = "Parameters of hosting servers"),
-        (name = "tokens", description = "Tokens of this API")
+        (name = "tokens", description = "Tokens of this API"),
+        (name = "audit", description = "Who changed what")
     ),
     components(schemas(ProblemBody, ProblemField))
 )]

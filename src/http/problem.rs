@@ -42,6 +42,7 @@ enum Kind {
     Timeout,
     Conflict,
     Busy,
+    Gone,
     PreconditionFailed,
     TooLarge,
     UnsupportedMediaType,
@@ -53,7 +54,7 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::MalformedRequest,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -63,6 +64,7 @@ impl Kind {
         Self::Timeout,
         Self::Conflict,
         Self::Busy,
+        Self::Gone,
         Self::PreconditionFailed,
         Self::TooLarge,
         Self::UnsupportedMediaType,
@@ -86,6 +88,7 @@ impl Kind {
             Self::Timeout => (StatusCode::REQUEST_TIMEOUT, "timeout", "The request did not arrive in time"),
             Self::Conflict => (StatusCode::CONFLICT, "conflict", "The request conflicts with what is there"),
             Self::Busy => (StatusCode::CONFLICT, "busy", "Busy: try again in a moment"),
+            Self::Gone => (StatusCode::GONE, "gone", "This is not kept any more"),
             Self::PreconditionFailed => {
                 (StatusCode::PRECONDITION_FAILED, "precondition-failed", "A condition of the request does not hold")
             }
@@ -190,6 +193,7 @@ impl From<ManagementError> for Problem {
             ManagementError::Conflict { field, detail } => {
                 Self { errors: vec![FieldError::new(field, "conflict", detail)], ..Self::new(Kind::Conflict) }
             }
+            ManagementError::Gone { detail } => Self::new(Kind::Gone).saying(detail),
             ManagementError::AlreadyThere => Self::precondition_failed("A file of this name is there already."),
             ManagementError::Busy => Self::new(Kind::Busy).with_header(RETRY_AFTER, "2"),
             ManagementError::NoSpace => Self::new(Kind::NoSpace),

@@ -13,7 +13,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use crate::management::Management;
+use crate::management::{MAX_WAIT, Management};
 use crate::telemetry::Metrics;
 
 use super::problem::Problem;
@@ -75,7 +75,9 @@ async fn time_limit(request: Request, next: Next) -> Response {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return next.run(request).await;
     }
-    match tokio::time::timeout(READ_TIME, next.run(request)).await {
+    // Whoever asks for events may ask to wait for them first.
+    let waits = if request.uri().path() == api::FEED_PATH { MAX_WAIT } else { Duration::ZERO };
+    match tokio::time::timeout(READ_TIME + waits, next.run(request)).await {
         Ok(response) => response,
         Err(elapsed) => Problem::unavailable(Box::new(elapsed)).into_response(),
     }

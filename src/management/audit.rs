@@ -10,7 +10,7 @@ use super::{Management, ManagementError, Operator, Page, PageRequest};
 
 /// How many rows are read at a time when many are.
 const BATCH: u32 = 500;
-/// How often a check begins anew when the log changes under it: each change may also take rows away, past their term.
+/// How often a check begins anew when rows whose term is over are removed under it.
 const TRIES: usize = 10;
 
 /// Which rows to list; what is `None` does not matter.
@@ -36,7 +36,7 @@ pub struct AuditSearch {
 pub enum VerifyError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the audit log changes faster than it can be read: try again when less is going on")]
+    #[error("rows whose term is over are being removed from the audit log: try again in a minute")]
     NeverStill,
 }
 
@@ -87,22 +87,37 @@ fn filter(operator: &Operator, search: AuditSearch) -> Option<AuditFilter> {
     })
 }
 
-/// Walks along the whole log, from its oldest kept row to its head. `noted` is a hash that was the head's once, and was
-/// noted elsewhere.
+/// Walks along the whole log, from its oldest kept row to its head; rows may be appended meanwhile. `noted` is a hash that
+/// was the head's once, and was noted elsewhere.
 pub async fn verify(store: &Store, noted: Option<&str>) -> Result<AuditReport, VerifyError> {
     for _ in 0..TRIES {
-        let chain = store.read().await?.audit().chain().await?;
-        let mut walk = AuditWalk::begin(chain.clone(), noted);
-        let mut after = i64::MIN;
-        loop {
-            let rows = store.read().await?.audit().walk(&AuditFilter::default(), after, BATCH).await?;
-            let Some(last) = rows.last() else { break };
-            after = last.position;
-            rows.iter().for_each(|row| walk.step(row));
-        }
-        if store.read().await?.audit().chain().await? == chain {
-            return Ok(walk.end());
+        if let Some(report) = walk_once(store, noted).await? {
+            return Ok(report);
         }
     }
     Err(VerifyError::NeverStill)
+}
+
+/// `None`: rows were removed from the beginning meanwhile.
+async fn walk_once(store: &Store, noted: Option<&str>) -> Result<Option<AuditReport>, StoreError> {
+    let mut known = store.read().await?.audit().chain().await?;
+    let mut walk = AuditWalk::begin(known.clone(), noted);
+    let mut after = i64::MIN;
+    loop {
+        let rows = store.read().await?.audit().walk(&AuditFilter::default(), after, BATCH).await?;
+        // Read behind the rows, so that each that was appended meanwhile is in it.
+        let chain = store.read().await?.audit().chain().await?;
+        if (chain.forgotten, &chain.forgotten_hash) != (known.forgotten, &known.forgotten_hash) {
+            return Ok(None);
+        }
+        match rows.last() {
+            Some(last) => after = last.position,
+            None if chain == known => return Ok(Some(walk.end())),
+            // Rows were appended just now, perhaps behind what was read.
+            None => {}
+        }
+        walk.head_moved(chain.clone());
+        known = chain;
+        rows.iter().for_each(|row| walk.step(row));
+    }
 }

@@ -61,6 +61,11 @@ impl Change {
         Self { action, about: thing.about(), before: Some(thing.shape()), after: None }
     }
 
+    /// Something that was done with it and leaves it as it is.
+    pub(super) fn done(action: AuditAction, thing: &impl Recorded, what: Value) -> Self {
+        Self { action, about: thing.about(), before: None, after: Some(what) }
+    }
+
     /// Whether anything differs that is told.
     fn is_one(&self) -> bool {
         self.before != self.after

@@ -40,6 +40,9 @@ pub enum ManagementError {
     /// The request is right in itself, but not with what is there.
     #[error("{field}: {detail}")]
     Conflict { field: String, detail: String },
+    /// What was asked for was there once, and is not kept any more.
+    #[error("{detail}")]
+    Gone { detail: &'static str },
     /// A file of this name is there, and the request asked not to replace one.
     #[error("a file of this name is there already")]
     AlreadyThere,

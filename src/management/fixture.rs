@@ -8,10 +8,12 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::access::{Access, AccessParts, Connection, Outcome, Proof};
-use crate::config::{AccessSettings, PasswordSettings, SessionSettings, StorageSettings};
-use crate::credentials::{Argon2Hasher, Passwords};
+use crate::config::{AccessSettings, Networks, PasswordSettings, SessionSettings, StorageSettings, WebhookSettings};
+use crate::credentials::{Argon2Hasher, MasterKeys, Passwords};
 use crate::domain::{ConnectionType, ManualClock, OsRandom, Preset, PresetName, Secret, Timestamp, TlsResumption};
 use crate::events::StoreLedger;
+use crate::events::webhooks::{WebhookParts, Webhooks};
+use crate::net::{AddressGuard, HttpClient, Patience};
 use crate::sessions::Registry;
 pub use crate::sessions::{EndReason, Session};
 use crate::store::contract::TestStore;
@@ -26,6 +28,7 @@ pub struct Bench {
     pub store: Store,
     pub access: Arc<Access>,
     pub registry: Arc<Registry>,
+    pub webhooks: Arc<Webhooks>,
     pub clock: Arc<ManualClock>,
     /// Holds `files`.
     pub directory: TempDir,
@@ -86,6 +89,29 @@ const PRESETS: [(&str, &str); 3] = [
         "#,
     ),
 ];
+
+/// Delivers to loopback too, without TLS, when told to.
+fn webhooks(store: &Store, clock: Arc<ManualClock>) -> Arc<Webhooks> {
+    let allowed = vec!["127.0.0.0/8".parse().unwrap()];
+    let second = Duration::from_secs(20);
+    let settings = WebhookSettings {
+        allow_networks: Networks(allowed.clone()),
+        allow_http: true,
+        ca: None,
+        connect_timeout: second,
+        answer_timeout: second,
+        concurrent: 8,
+        concurrent_per_endpoint: 4,
+        retry_for: Duration::from_secs(3 * 86_400),
+        secret_overlap: Duration::from_secs(86_400),
+        keep: Duration::from_secs(30 * 86_400),
+    };
+    let patience = Patience { connect: second, handshake: second, answer: second, body: second };
+    let client = HttpClient::new(AddressGuard::allowing(allowed), None, patience).unwrap();
+    let (keys, metrics) = (Arc::new(MasterKeys::of_a_test()), crate::telemetry::Metrics::default());
+    let (store, random) = (store.clone(), Arc::new(OsRandom));
+    Webhooks::new(WebhookParts { settings, store, keys, client, metrics, clock, random })
+}
 
 impl Bench {
     /// On a SQLite of its own.
@@ -149,7 +175,9 @@ impl Bench {
             clock: clock.clone(),
             random: random.clone(),
         });
+        let webhooks = webhooks(store, clock.clone());
         let management = Management::new(ManagementParts {
+            webhooks: webhooks.clone(),
             store: store.clone(),
             storage,
             access: access.clone(),
@@ -160,7 +188,7 @@ impl Bench {
             random,
         });
         let store = store.clone();
-        Self { management, store, access, registry, clock, directory, _database: None }
+        Self { management, webhooks, store, access, registry, clock, directory, _database: None }
     }
 
     /// Blocks a login from an address for an hour.

@@ -1,7 +1,7 @@
 //! Instances: the customers' tenants.
 
 use crate::domain::{AccountId, AuditAction, Instance, InstanceId, InstanceKey, InstanceName};
-use crate::store::{AccountFilter, Burial};
+use crate::store::{self, AccountFilter, Burial};
 
 use super::changing::Change;
 use super::{Management, ManagementError, Operator, Page, PageRequest};
@@ -101,6 +101,13 @@ impl Management {
         let tokens = unit.tokens().list().await?;
         let ending = tokens.iter().filter(|token| token.scope.instance == Some(id));
         changes.extend(ending.map(|token| Change::removed(AuditAction::TokenRevoked, token)));
+        let mut page = store::PageRequest::first(200);
+        loop {
+            let webhooks = unit.webhooks().list(Some(id), &page).await?;
+            changes.extend(webhooks.items.iter().map(|webhook| Change::removed(AuditAction::WebhookRemoved, webhook)));
+            let Some(next) = webhooks.next else { break };
+            page.after = Some(next);
+        }
         unit.instances().remove(id).await?;
         changes.push(Change::removed(AuditAction::InstanceRemoved, &instance));
         unit.commit(changes).await?;

@@ -16,6 +16,7 @@ mod burials;
 mod changing;
 pub mod credentials;
 mod error;
+pub mod feed;
 pub mod files;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -30,6 +31,8 @@ mod shapes;
 #[cfg(test)]
 mod tests;
 pub mod tokens;
+mod webhook_deliveries;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,6 +40,7 @@ use std::sync::Arc;
 use crate::access::Access;
 use crate::credentials::Passwords;
 use crate::domain::{Clock, Preset, PresetName, Random};
+use crate::events::webhooks::Webhooks;
 use crate::sessions::Registry;
 use crate::store::Store;
 use crate::vfs::Storage;
@@ -46,6 +50,7 @@ pub use audit::AuditSearch;
 pub use blocks::SignInBlock;
 pub use credentials::{CreatedPassword, NewPassword, NewPublicKey, ValidityChanges};
 pub use error::{Cause, FieldError, ManagementError, sentence};
+pub use feed::{Feed, FeedRequest, FeedStart, MAX_WAIT};
 pub use files::{Abandonment, Download, EntryKind, FileInfo, IncomingFile, StoredFile};
 pub use folders::{FolderChanges, NewFolder};
 pub use history::{SignInInfo, SignInResult, SignInSearch, TransferInfo, TransferSearch};
@@ -54,6 +59,8 @@ pub use operator::Operator;
 pub use page::{Page, PageRequest};
 pub use sessions::{OpenSession, SessionSearch};
 pub use tokens::{CreatedToken, NewToken, TokenInfo};
+pub use webhook_deliveries::{AttemptInfo, DeliveryInfo, ReplayRequest};
+pub use webhooks::{NewWebhook, WebhookChanges, WebhookInfo, WebhookWithSecret};
 
 /// Whether the gateway takes work; implemented by `app`.
 pub trait Readiness: Send + Sync + 'static {
@@ -63,6 +70,7 @@ pub trait Readiness: Send + Sync + 'static {
 
 /// What the use cases work with.
 pub struct ManagementParts {
+    pub webhooks: Arc<Webhooks>,
     pub store: Store,
     pub storage: Arc<Storage>,
     pub access: Arc<Access>,
@@ -83,11 +91,14 @@ pub struct Management {
     presets: Arc<BTreeMap<PresetName, Preset>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    waiting: feed::Waiting,
+    webhooks: Arc<Webhooks>,
 }
 
 impl Management {
     pub fn new(parts: ManagementParts) -> Arc<Self> {
-        let ManagementParts { store, storage, access, registry, passwords, presets, clock, random } = parts;
-        Arc::new(Self { store, storage, access, registry, passwords, presets, clock, random })
+        let ManagementParts { webhooks, store, storage, access, registry, passwords, presets, clock, random } = parts;
+        let waiting = feed::Waiting::default();
+        Arc::new(Self { store, storage, access, registry, passwords, presets, clock, random, waiting, webhooks })
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::domain::{Account, Credential, CredentialKind, Hosting, Instance, RemoteFolder, TokenScope};
 use crate::sessions::SessionInfo;
-use crate::store::{Block, Token};
+use crate::store::{Block, Token, WebhookRow};
 
 use super::changing::{About, Recorded};
 
@@ -40,20 +40,38 @@ impl Recorded for Account {
     }
 
     fn shape(&self) -> Value {
-        let Hosting::Hosted { preset, version } = &self.hosting;
+        // Each field by its name, so that one that is added is thought of here.
+        let Self {
+            id: _,
+            instance: _,
+            name,
+            login,
+            hosting,
+            host,
+            connection_types,
+            authentication,
+            state,
+            expires_at,
+            allowed_addresses,
+            close_notify,
+            tls_resumption,
+            created_at: _,
+            updated_at: _,
+        } = self;
+        let Hosting::Hosted { preset, version } = hosting;
         json!({
-            "name": self.name,
-            "login": self.login,
+            "name": name,
+            "login": login,
             "preset": preset,
             "preset_version": version,
-            "host": self.host,
-            "connection_types": self.connection_types.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(),
-            "authentication": self.authentication.as_str(),
-            "state": self.state.as_str(),
-            "expires_at": self.expires_at,
-            "allowed_addresses": self.allowed_addresses,
-            "close_notify": self.close_notify.map(|rule| rule.as_str()),
-            "tls_resumption": self.tls_resumption.map(|rule| rule.as_str()),
+            "host": host,
+            "connection_types": connection_types.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(),
+            "authentication": authentication.as_str(),
+            "state": state.as_str(),
+            "expires_at": expires_at,
+            "allowed_addresses": allowed_addresses,
+            "close_notify": close_notify.map(|rule| rule.as_str()),
+            "tls_resumption": tls_resumption.map(|rule| rule.as_str()),
         })
     }
 }
@@ -118,6 +136,28 @@ impl Recorded for Token {
             "name": name,
             "scope": { "instance": instance, "read_only": read_only },
             "expires_at": expires_at,
+        })
+    }
+}
+
+impl Recorded for WebhookRow {
+    fn about(&self) -> About {
+        About { id: self.id.to_string(), instance: self.instance, label: self.url.to_string(), ..About::default() }
+    }
+
+    /// Of its secrets only when the one before the last rotation ends.
+    fn shape(&self) -> Value {
+        let Self { id: _, instance, url, description, kinds, state, pause_reason, secret: _, previous_secret, .. } =
+            self;
+        let kinds = kinds.as_ref().map(|kinds| kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>());
+        json!({
+            "instance": instance,
+            "url": url.as_str(),
+            "description": description,
+            "kinds": kinds,
+            "state": state.as_str(),
+            "pause_reason": pause_reason,
+            "previous_secret_until": previous_secret.as_ref().map(|(_, until)| until),
         })
     }
 }

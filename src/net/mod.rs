@@ -1,7 +1,9 @@
 //! Sockets and TLS: bind first, then serve, so that a port that is taken stops the start and nothing else does.
 
+mod address_guard;
 pub mod certificates;
 mod handshake;
+mod http_client;
 mod listener;
 mod tls;
 mod tls_names;
@@ -9,7 +11,9 @@ mod tls_session_ids;
 mod tls_sessions;
 mod tls_tickets;
 
+pub use address_guard::AddressGuard;
 pub use handshake::promptly;
+pub use http_client::{HttpClient, HttpClientError, Patience};
 pub use listener::{BindError, Listener, bind, prepare};
 pub use tls::{TlsError, server_config};
 pub use tls_names::NamedCertificates;

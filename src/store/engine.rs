@@ -9,8 +9,8 @@ use tokio::time::timeout;
 
 use super::connection::{Connection, Turn, bounded};
 use super::{
-    Accounts, Audit, Blocks, Burials, Credentials, Events, Folders, Instances, SignIns, StoreError, Tokens, Transfers,
-    postgres, sqlite,
+    Accounts, Audit, Blocks, Burials, Credentials, Deliveries, Events, Folders, Instances, SignIns, StoreError, Tokens,
+    Transfers, Webhooks, postgres, sqlite,
 };
 use crate::config::{DatabaseSettings, DatabaseUrl};
 
@@ -321,6 +321,16 @@ macro_rules! repositories {
             /// Removed accounts whose files are still to be put away.
             pub fn burials(&mut self) -> Burials<'_> {
                 Burials { connection: &mut self.connection }
+            }
+
+            /// Where events are sent to.
+            pub fn webhooks(&mut self) -> Webhooks<'_> {
+                Webhooks { connection: &mut self.connection }
+            }
+
+            /// Events on their way there.
+            pub fn deliveries(&mut self) -> Deliveries<'_> {
+                Deliveries { connection: &mut self.connection }
             }
 
             /// Temporary refusals of a login from an address.

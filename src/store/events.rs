@@ -3,8 +3,8 @@
 //! Events have positions: each that is recorded has a higher one than all that were committed before it, on every engine,
 //! so that whoever reads up to one and later asks for what is behind it misses none.
 
-use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::connection::{Connection, Turn};
 use super::record::{ROWS_OF_A_STATEMENT, Record, placeholders};
@@ -36,6 +36,14 @@ pub struct PlacedEvent {
     /// 1 and more; some are never used.
     pub position: i64,
     pub event: EventRow,
+}
+
+/// Which events are wanted: those that fulfil all that is said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    pub instance: Option<InstanceId>,
+    /// Empty: every kind.
+    pub kinds: Vec<EventKind>,
 }
 
 /// The events.
@@ -99,23 +107,72 @@ impl Events<'_> {
         Ok(Page::of(events, page, |placed| placed.position.to_string()))
     }
 
-    /// The position of the last event, of which others may follow at any time; 0 when there was never one.
-    pub async fn last_position(&mut self) -> Result<i64, StoreError> {
-        let row = sqlx::query("SELECT COALESCE(MAX(position), 0) FROM events").fetch_one(&mut *self.connection).await?;
-        Ok(sqlx::Row::try_get(&row, 0)?)
+    /// Those behind `after`, up to `up_to` and at most `most`, by position.
+    pub async fn between(
+        &mut self,
+        after: i64,
+        up_to: i64,
+        filter: &EventFilter,
+        most: u32,
+    ) -> Result<Vec<PlacedEvent>, StoreError> {
+        let mut statement = String::from(select!("WHERE position > $1 AND position <= $2"));
+        let mut words = Vec::new();
+        if let Some(instance) = filter.instance {
+            words.push(instance.to_string());
+            statement += " AND instance = $4";
+        }
+        if !filter.kinds.is_empty() {
+            let first = words.len() + 4;
+            let places: Vec<String> = (first..first + filter.kinds.len()).map(|place| format!("${place}")).collect();
+            statement += &format!(" AND kind IN ({})", places.join(", "));
+            words.extend(filter.kinds.iter().map(ToString::to_string));
+        }
+        statement += " ORDER BY position LIMIT $3";
+
+        // Only numbers of placeholders were written into the text.
+        let query = sqlx::query(AssertSqlSafe(statement)).bind(after).bind(up_to).bind(i64::from(most));
+        let rows = words.into_iter().fold(query, sqlx::query::Query::bind).fetch_all(&mut *self.connection).await?;
+        rows.iter().map(event).collect()
     }
 
-    /// Removes those that occurred before; at most `most` at a time; says how many.
+    /// The position of the last event, kept or forgotten, of which others may follow at any time; 0 when there was never
+    /// one.
+    pub async fn last_position(&mut self) -> Result<i64, StoreError> {
+        let statement = "SELECT COALESCE(MAX(position), 0) FROM events";
+        let row = sqlx::query(statement).fetch_one(&mut *self.connection).await?;
+        let kept: i64 = row.try_get(0)?;
+        Ok(kept.max(self.forgotten().await?))
+    }
+
+    /// The highest position of the events that were forgotten: whoever asks for what is behind a lower one has missed
+    /// some. To be read after the events themselves.
+    pub async fn forgotten(&mut self) -> Result<i64, StoreError> {
+        let statement = "SELECT position FROM event_marks WHERE name = 'forgotten'";
+        let row = sqlx::query(statement).fetch_one(&mut *self.connection).await?;
+        Ok(row.try_get(0)?)
+    }
+
+    /// Removes those that occurred before, in the order of their positions, up to the first that did not; at most `most`
+    /// at a time. Says how many.
     pub async fn forget_before(&mut self, before: Timestamp, most: u32) -> Result<u64, StoreError> {
-        let forgotten = sqlx::query(
-            "DELETE FROM events WHERE id IN \
-             (SELECT id FROM events WHERE occurred_at < $1 ORDER BY occurred_at LIMIT $2)",
-        )
-        .bind(before.as_micros())
-        .bind(i64::from(most))
-        .execute(&mut *self.connection)
-        .await?;
-        Ok(forgotten.rows_affected())
+        let rows = sqlx::query("SELECT position, occurred_at FROM events ORDER BY position LIMIT $1")
+            .bind(i64::from(most))
+            .fetch_all(&mut *self.connection)
+            .await?;
+        let mut last = None;
+        for row in &rows {
+            if row.try_get::<i64, _>(1)? >= before.as_micros() {
+                break;
+            }
+            last = Some(row.try_get::<i64, _>(0)?);
+        }
+        let Some(last) = last else { return Ok(0) };
+        sqlx::query("UPDATE event_marks SET position = $1 WHERE name = 'forgotten' AND position < $1")
+            .bind(last)
+            .execute(&mut *self.connection)
+            .await?;
+        let forgotten = sqlx::query("DELETE FROM events WHERE position <= $1").bind(last);
+        Ok(forgotten.execute(&mut *self.connection).await?.rows_affected())
     }
 }
 

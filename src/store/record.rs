@@ -57,6 +57,12 @@ impl<'r> Record<'r> {
         T::try_from(number).map_err(|_| self.wrong(column, "out of range"))
     }
 
+    /// A number that is never negative, where there is one.
+    pub(super) fn optional_count<T: TryFrom<i64>>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
+        let number = self.optional_integer(column)?;
+        number.map(|number| T::try_from(number).map_err(|_| self.wrong(column, "out of range"))).transpose()
+    }
+
     pub(super) fn time(&self, column: &'static str) -> Result<Timestamp, StoreError> {
         self.optional_time(column)?.ok_or_else(|| self.wrong(column, "nothing is there"))
     }

@@ -31,6 +31,8 @@ struct Inner {
     tasks: Gauge,
     transfers: Family<TransferLabels, Counter>,
     transfer_bytes: Family<DirectionLabels, Counter<u64, AtomicU64>>,
+    webhook_attempts: Family<OutcomeLabels, Counter>,
+    webhook_oldest_waiting: Gauge<f64, AtomicU64>,
     http_requests: Family<RequestLabels, Counter>,
     http_seconds: Family<RouteLabels, Histogram>,
     routes: RwLock<HashSet<String>>,
@@ -56,6 +58,11 @@ struct TransferLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DirectionLabels {
     direction: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -95,6 +102,16 @@ impl Metrics {
     pub fn transfer(&self, direction: &'static str, outcome: &'static str, bytes: u64) {
         self.0.transfers.get_or_create(&TransferLabels { direction, outcome }).inc();
         self.0.transfer_bytes.get_or_create(&DirectionLabels { direction }).inc_by(bytes);
+    }
+
+    /// An attempt to deliver an event ended: `delivered`, `retried`, `failed`; or an endpoint was `paused`.
+    pub fn webhook_attempt(&self, outcome: &'static str) {
+        self.0.webhook_attempts.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// How old the oldest event is that waits to be delivered to an endpoint that is not paused; zero when none does.
+    pub fn webhooks_waiting(&self, oldest: Duration) {
+        self.0.webhook_oldest_waiting.set(oldest.as_secs_f64());
     }
 
     /// An HTTP request was answered. `route` is the route's pattern, never the path that was asked for.
@@ -150,6 +167,8 @@ impl Default for Metrics {
             tasks: Gauge::default(),
             transfers: Family::default(),
             transfer_bytes: Family::default(),
+            webhook_attempts: Family::default(),
+            webhook_oldest_waiting: Gauge::default(),
             http_requests: Family::default(),
             http_seconds: Family::new_with_constructor(|| {
                 Histogram::new([0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0])
@@ -171,6 +190,10 @@ impl Inner {
         registry.register("tasks", "Tasks of the program's runtime that have not ended", self.tasks.clone());
         registry.register("transfers", "Uploads and downloads that ended", self.transfers.clone());
         registry.register("transfer_bytes", "Bytes of uploads and downloads", self.transfer_bytes.clone());
+        let help = "Attempts to deliver events that ended, by outcome";
+        registry.register("webhook_attempts", help, self.webhook_attempts.clone());
+        let help = "Age of the oldest event that waits to be delivered";
+        registry.register("webhook_oldest_waiting_seconds", help, self.webhook_oldest_waiting.clone());
         registry.register("http_requests", "HTTP requests answered", self.http_requests.clone());
         registry.register("http_request_seconds", "How long HTTP requests took", self.http_seconds.clone());
         self
@@ -192,6 +215,8 @@ mod tests {
         metrics.connection_closed(ConnectionType::Sftp);
         metrics.transfer("upload", "completed", 1000);
         metrics.transfer("upload", "failed", 24);
+        metrics.webhook_attempt("delivered");
+        metrics.webhooks_waiting(Duration::from_millis(1_500));
         metrics.http_request("/v1/instances/{id}", "GET", 200, Duration::from_millis(3));
         let text = metrics.clone().render();
         for line in [
@@ -202,6 +227,8 @@ mod tests {
             "lucca_gateway_open_connections{connection_type=\"sftp\"} 1",
             "lucca_gateway_transfers_total{direction=\"upload\",outcome=\"failed\"} 1",
             "lucca_gateway_transfer_bytes_total{direction=\"upload\"} 1024",
+            "lucca_gateway_webhook_attempts_total{outcome=\"delivered\"} 1",
+            "lucca_gateway_webhook_oldest_waiting_seconds 1.5",
             "lucca_gateway_http_requests_total{route=\"/v1/instances/{id}\",method=\"GET\",status=\"200\"} 1",
             "lucca_gateway_http_request_seconds_count{route=\"/v1/instances/{id}\",method=\"GET\"} 1",
         ] {

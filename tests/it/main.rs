@@ -36,3 +36,4 @@ mod sign_in;
 mod stall;
 mod support;
 mod twins;
+mod webhooks;

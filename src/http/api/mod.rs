@@ -2,8 +2,10 @@
 //! between.
 
 mod accounts;
+mod audit;
 mod blocks;
 mod credentials;
+mod feed;
 mod files;
 mod folder_rules;
 mod folders;
@@ -12,6 +14,8 @@ mod instances;
 mod presets;
 mod sessions;
 mod tokens;
+mod webhook_deliveries;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -21,6 +25,8 @@ use utoipa_axum::routes;
 use crate::management::Management;
 
 use super::document;
+
+pub(super) use feed::PATH as FEED_PATH;
 
 /// What handlers work with.
 type Api = axum::extract::State<Arc<Management>>;
@@ -41,6 +47,16 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Management>> {
         .routes(routes!(files::read, files::store, files::remove))
         .routes(routes!(history::list_transfers))
         .routes(routes!(history::list_sign_ins))
+        .routes(routes!(feed::read))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::read, webhooks::change, webhooks::remove))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::pause))
+        .routes(routes!(webhooks::resume))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhook_deliveries::list))
+        .routes(routes!(webhook_deliveries::read))
+        .routes(routes!(webhook_deliveries::replay))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::disconnect))
         .routes(routes!(blocks::list, blocks::lift))
@@ -48,6 +64,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Management>> {
         .routes(routes!(presets::read))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::remove))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::export))
 }
 
 /// A page of a list in the API's form.

@@ -1,11 +1,13 @@
 //! The API as a client sees it: requests into the router, with everything behind it real and in a temporary directory.
 
 mod accounts;
+mod feed;
 mod files;
 mod history;
 mod manners;
 mod resources;
 mod scopes;
+mod webhooks;
 
 use axum::Router;
 use axum::body::{Body, Bytes};

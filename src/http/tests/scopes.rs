@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::domain::TokenScope;
+use crate::domain::{DeliveryState, EventId, TokenScope};
 use crate::http::api;
-use crate::management::fixture::Session;
+use crate::management::fixture::{Session, start};
+use crate::store::DeliveryRow;
 
 /// How a route answers to each kind of token: one for everything, one for the instance that is asked about, one for
 /// another instance, one that reads everything.
@@ -78,7 +79,7 @@ fn rows() -> Vec<Row> {
         row("list_folders", get.clone(), "{account}/folders", None, reads),
         row("create_folder", post.clone(), "{account}/folders", Json(folder()), [201, 201, 404, 403]),
         row("read_folder", get.clone(), "{folder}", None, reads),
-        row("change_folder", patch, "{folder}", Json(json!({"name": "N"})), [200, 200, 404, 403]),
+        row("change_folder", patch.clone(), "{folder}", Json(json!({"name": "N"})), [200, 200, 404, 403]),
         row("remove_folder", delete.clone(), "{folder}", None, [204, 204, 404, 403]),
         row("list_files", get.clone(), "{folder}/files", None, reads),
         row("read_file", get.clone(), "{folder}/files/paie.csv", None, reads),
@@ -92,6 +93,25 @@ fn rows() -> Vec<Row> {
         row("lift_sign_in_block", delete.clone(), "{block}", None, [204, 403, 403, 403]),
         row("list_presets", get.clone(), "/v1/presets", None, [200, 200, 200, 200]),
         row("read_preset", get.clone(), "/v1/presets/epaye", None, [200, 200, 200, 200]),
+        row("read_events", get.clone(), "/v1/events?instance={instance_id}", None, reads),
+        row("list_webhooks", get.clone(), "/v1/webhooks?instance={instance_id}", None, reads),
+        row(
+            "create_webhook",
+            post.clone(),
+            "/v1/webhooks",
+            Json(json!({"url": "https://example.net/"})),
+            [201, 201, 201, 403],
+        ),
+        row("read_webhook", get.clone(), "{webhook}", None, reads),
+        row("change_webhook", patch, "{webhook}", Json(json!({"description": "N"})), [200, 200, 404, 403]),
+        row("remove_webhook", delete.clone(), "{webhook}", None, [204, 204, 404, 403]),
+        row("rotate_webhook_secret", post.clone(), "{webhook}/rotate-secret", None, [200, 200, 404, 403]),
+        row("pause_webhook", post.clone(), "{webhook}/pause", None, [200, 200, 404, 403]),
+        row("resume_webhook", post.clone(), "{webhook}/resume", None, [200, 200, 404, 403]),
+        row("test_webhook", post.clone(), "{webhook}/test", None, [200, 200, 404, 403]),
+        row("list_deliveries", get.clone(), "{webhook}/deliveries", None, reads),
+        row("read_delivery", get.clone(), "{delivery}", None, reads),
+        row("replay_deliveries", post.clone(), "{webhook}/replay", Json(json!({"failed": true})), [200, 200, 404, 403]),
         row("list_tokens", get, "/v1/tokens", None, [200, 403, 403, 200]),
         row("create_token", post, "/v1/tokens", Json(json!({"name": "N"})), [201, 403, 403, 403]),
         row("revoke_token", delete, "{token}", None, [204, 403, 403, 403]),
@@ -105,8 +125,38 @@ struct World {
     account: Value,
     credential: String,
     token: String,
+    /// Of the instance, with one delivery.
+    webhook: String,
+    delivery: String,
     /// Of the login, and open as long as this lives.
     session: Session,
+}
+
+/// Queues an event for an endpoint; its id.
+async fn queue(client: &Client, webhook: &str, instance: &str) -> EventId {
+    let event = EventId::new(start(), &OsRandom);
+    let delivery = DeliveryRow {
+        webhook: webhook.rsplit('/').next().unwrap().parse().unwrap(),
+        event,
+        position: 1,
+        kind: String::from("file.uploaded"),
+        instance: instance.parse().unwrap(),
+        lane: String::from("a"),
+        body: String::from("{}"),
+        state: DeliveryState::Waiting,
+        occurred_at: start(),
+        due_at: start(),
+        tried_since: None,
+        tries: 0,
+        attempts: 0,
+        ended_at: None,
+        last_status: None,
+        last_error: None,
+    };
+    let mut unit = client.bench.store.decide().await.unwrap();
+    unit.deliveries().queue(&[delivery]).await.unwrap();
+    unit.commit().await.unwrap();
+    event
 }
 
 impl World {
@@ -121,10 +171,15 @@ impl World {
             format!("{}/credentials/{}", path_of(&account), credentials["items"][0]["id"].as_str().unwrap());
         let token = client.post("/v1/tokens", json!({"name": "other"})).await.expect(201).json();
         let token = format!("/v1/tokens/{}", token["id"].as_str().unwrap());
+        let instance_id = instance.rsplit('/').next().unwrap();
+        // Nobody listens there: what is sent is refused at once.
+        let webhook = json!({"url": "http://127.0.0.1:1/", "instance": instance_id});
+        let webhook = client.post("/v1/webhooks", webhook).await.expect(201).header("location").to_owned();
+        let delivery = format!("{webhook}/deliveries/{}", queue(&client, &webhook, instance_id).await);
         client.bench.block("198.51.100.9", "somebody").await;
         let (login, password) = (account["login"].as_str().unwrap(), account["password"].as_str().unwrap());
         let session = client.bench.sign_in(login, password).await.unwrap();
-        Self { client, instance, account, credential, token, session }
+        Self { client, instance, account, credential, token, webhook, delivery, session }
     }
 
     fn path(&self, template: &str) -> String {
@@ -136,6 +191,9 @@ impl World {
             .replace("{session}", &format!("/v1/sessions/{}", self.session.id()))
             .replace("{block}", "/v1/sign-in-blocks?address=198.51.100.9&login=somebody")
             .replace("{token}", &self.token)
+            .replace("{instance_id}", self.instance_id())
+            .replace("{webhook}", &self.webhook)
+            .replace("{delivery}", &self.delivery)
     }
 
     fn instance_id(&self) -> &str {

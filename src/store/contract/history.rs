@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::{ConnectionType, EventId, EventKind, SessionId, TransferDirection, TransferId, TransferResult};
 use crate::store::{
-    Block, Cursor, EventRow, Events, PageRequest, SignInAttempt, SignInFilter, TransferFilter, TransferRow,
+    Block, Cursor, EventFilter, EventRow, Events, PageRequest, SignInAttempt, SignInFilter, TransferFilter, TransferRow,
 };
 
 on_every_engine! {
@@ -15,6 +15,8 @@ on_every_engine! {
     an_event_is_recorded_once_and_read_back;
     events_are_listed_in_the_order_in_which_they_were_recorded;
     a_reader_of_events_misses_none;
+    events_are_found_by_instance_and_kind_between_two_positions;
+    what_was_forgotten_of_the_events_is_known;
     alike_sign_ins_are_merged_within_a_day;
     sign_ins_are_capped_for_an_account_and_the_oldest_go;
     unknown_logins_share_one_cap;
@@ -245,6 +247,61 @@ async fn a_reader_of_events_misses_none(store: &Store) {
     let reading = tokio::time::timeout(std::time::Duration::from_secs(60), reading);
     let ((), seen) = tokio::join!(writing, reading);
     assert_eq!(seen.unwrap(), WRITERS * EACH);
+}
+
+async fn events_are_found_by_instance_and_kind_between_two_positions(store: &Store) {
+    let (acme, other) = (instance("acme"), instance("other"));
+    let of_kind = |instance, seconds, kind| EventRow { kind, ..event(instance, seconds) };
+    let rows = [
+        event(&acme, 1),
+        of_kind(&acme, 2, EventKind::FileDeleted),
+        of_kind(&other, 3, EventKind::FileDeleted),
+        of_kind(&acme, 4, EventKind::TransferFailed),
+        event(&acme, 5),
+    ];
+    let mut unit = store.write().await.unwrap();
+    for row in &rows {
+        unit.events().record(row).await.unwrap();
+    }
+    unit.commit().await.unwrap();
+    let mut reader = store.read().await.unwrap();
+    let last = reader.events().last_position().await.unwrap();
+    let all = reader.events().between(0, last, &EventFilter::default(), 10).await.unwrap();
+    assert_eq!(all.iter().map(|placed| placed.event.clone()).collect::<Vec<_>>(), rows);
+    let kinds = vec![EventKind::FileDeleted, EventKind::FileUploaded];
+    let filter = EventFilter { instance: Some(acme.id), kinds };
+    let found = reader.events().between(all[0].position, last, &filter, 10).await.unwrap();
+    assert_eq!(found, [all[1].clone(), all[4].clone()]);
+    assert_eq!(reader.events().between(0, all[3].position, &filter, 1).await.unwrap(), [all[0].clone()]);
+    let of_kind = EventFilter { kinds: vec![EventKind::FileDeleted], ..EventFilter::default() };
+    assert_eq!(reader.events().between(0, last, &of_kind, 10).await.unwrap(), all[1..3]);
+}
+
+async fn what_was_forgotten_of_the_events_is_known(store: &Store) {
+    let acme = instance("acme");
+    let mut unit = store.write().await.unwrap();
+    // The third was recorded late: it goes with its turn, not before those that are in front of it.
+    for seconds in [1, 5, 2, 6] {
+        unit.events().record(&event(&acme, seconds)).await.unwrap();
+    }
+    unit.commit().await.unwrap();
+    let forget = async |before| {
+        let mut unit = store.write().await.unwrap();
+        let forgotten = unit.events().forget_before(later(before), 10).await.unwrap();
+        unit.commit().await.unwrap();
+        let mut reader = store.read().await.unwrap();
+        (forgotten, reader.events().forgotten().await.unwrap(), reader.events().last_position().await.unwrap())
+    };
+    let positions: Vec<i64> = {
+        let mut reader = store.read().await.unwrap();
+        let all = reader.events().list(None, &PageRequest::first(10)).await.unwrap().items;
+        all.iter().map(|placed| placed.position).collect()
+    };
+    assert_eq!(forget(1).await, (0, 0, positions[3]));
+    assert_eq!(forget(4).await, (1, positions[0], positions[3]));
+    assert_eq!(forget(6).await, (2, positions[2], positions[3]));
+    // The last position stays known when no event is left.
+    assert_eq!(forget(10).await, (1, positions[3], positions[3]));
 }
 
 fn attempt(account: Option<AccountId>, client: &str, at: Timestamp) -> SignInAttempt {

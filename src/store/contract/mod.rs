@@ -6,6 +6,7 @@ mod postgres;
 mod postgres_server;
 mod provisioning;
 mod transactions;
+mod webhooks;
 
 use std::ops::Deref;
 use std::time::Duration;
@@ -87,6 +88,11 @@ impl TestStore {
     /// Another program's store on the same database.
     pub(crate) async fn another(&self) -> Store {
         migrated(&self.settings).await
+    }
+
+    /// On which engine it is.
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self.place, Place::Postgres { .. })
     }
 
     /// Runs a statement for which each engine has words of its own, to bring the database into a state that this program
