@@ -1,6 +1,7 @@
 //! The API as a client sees it: requests into the router, with everything behind it real and in a temporary directory.
 
 mod accounts;
+mod audit;
 mod feed;
 mod files;
 mod history;
