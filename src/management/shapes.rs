@@ -3,7 +3,10 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::{Account, Credential, CredentialKind, Hosting, Instance, RemoteFolder, TokenScope};
+use crate::domain::{
+    Account, CloseNotify, ConnectionType, Credential, CredentialKind, Hosting, Instance, RemoteFolder, Right,
+    TlsResumption, TokenScope,
+};
 use crate::sessions::SessionInfo;
 use crate::store::{Block, Token, WebhookRow};
 
@@ -65,13 +68,13 @@ impl Recorded for Account {
             "preset": preset,
             "preset_version": version,
             "host": host,
-            "connection_types": connection_types.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(),
+            "connection_types": connection_types.iter().map(ConnectionType::as_str).collect::<Vec<_>>(),
             "authentication": authentication.as_str(),
             "state": state.as_str(),
             "expires_at": expires_at,
             "allowed_addresses": allowed_addresses,
-            "close_notify": close_notify.map(|rule| rule.as_str()),
-            "tls_resumption": tls_resumption.map(|rule| rule.as_str()),
+            "close_notify": close_notify.map(CloseNotify::as_str),
+            "tls_resumption": tls_resumption.map(TlsResumption::as_str),
         })
     }
 }
@@ -198,7 +201,7 @@ impl Recorded for SessionInfo {
 
 fn folder_shape(folder: &RemoteFolder) -> Value {
     let RemoteFolder { id: _, account: _, name, path, rights, rules } = folder;
-    let rights: Vec<_> = rights.iter().map(|right| right.as_str()).collect();
+    let rights: Vec<_> = rights.iter().map(Right::as_str).collect();
     json!({ "name": name, "path": path, "rights": rights, "rules": rules })
 }
 

@@ -67,7 +67,7 @@ async fn a_row_is_read_back_as_it_was_written_and_follows_the_one_before(store: 
     assert_eq!(rows(store).await, [first.clone(), second.clone()]);
     let newest =
         store.read().await.unwrap().audit().list(&AuditFilter::default(), &PageRequest::first(1)).await.unwrap();
-    assert_eq!(newest.items, [second.clone()]);
+    assert_eq!(newest.items, std::slice::from_ref(&second));
     let next = PageRequest { after: newest.next, limit: 1 };
     let next = store.read().await.unwrap().audit().list(&AuditFilter::default(), &next).await.unwrap();
     assert_eq!((next.items, next.next), (vec![first], None));
