@@ -89,7 +89,8 @@ impl Management {
     pub async fn disconnect_session(&self, operator: &Operator, id: SessionId) -> Result<(), ManagementError> {
         operator.may_change()?;
         let session = self.registry.list().into_iter().find(|session| session.id == id);
-        let session = session.filter(|session| operator.sees(session.instance)).ok_or(NO_SUCH)?;
+        let session =
+            session.filter(|session| operator.sees(session.instance) && self.registry.goes_on(id)).ok_or(NO_SUCH)?;
         // Recorded first: what cannot be recorded is not done. A session that ends by itself meanwhile is what was asked for.
         let unit = self.change(operator).await?;
         unit.commit([Change::removed(AuditAction::SessionEnded, &session)]).await?;
