@@ -43,9 +43,6 @@ pub(super) trait Accounts: Send + Sync + 'static {
 
     /// Writes what happened, in one transaction; keeps at most `attempts_kept` rows of attempts for an account.
     fn write<'a>(&'a self, records: &'a [Record], attempts_kept: u32) -> BoxFuture<'a, Result<(), StoreError>>;
-
-    /// Ends a block; whether there was one.
-    fn lift_block<'a>(&'a self, address: &'a str, login: &'a str) -> BoxFuture<'a, Result<bool, StoreError>>;
 }
 
 impl Accounts for Store {
@@ -95,15 +92,6 @@ impl Accounts for Store {
             }
             unit.events().record_all(&events).await?;
             unit.commit().await
-        })
-    }
-
-    fn lift_block<'a>(&'a self, address: &'a str, login: &'a str) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(async move {
-            let mut unit = self.write().await?;
-            let lifted = unit.blocks().lift(address, login).await?;
-            unit.commit().await?;
-            Ok(lifted)
         })
     }
 }

@@ -18,7 +18,7 @@ use crate::config::AccessSettings;
 use crate::credentials::Passwords;
 use crate::domain::{Account, AccountId, Clock, Preset, PresetName, Random, RemoteFolder};
 use crate::sessions::{Registry, Source};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use crate::vfs::{Actor, OperatorTree, Storage, TreeOwner, VfsError};
 
 /// How long the store may take to find an account.
@@ -143,10 +143,17 @@ impl Access {
 
     /// Ends a block of a login from an address, both as [`crate::store::Block`] has them; whether there was one. Here it
     /// is over when this returns; other processes on this store notice within seconds.
-    pub async fn lift_block(&self, address: &str, login: &str) -> Result<bool, StoreError> {
+    ///
+    /// `from_store` removes it there, and says whether it was there; it begins when it may.
+    pub async fn lift_block<E>(
+        &self,
+        address: &str,
+        login: &str,
+        from_store: impl Future<Output = Result<bool, E>>,
+    ) -> Result<bool, E> {
         // A block may still be on its way to the store, and would come back from there.
         self.records.flush().await;
-        let lifted = self.accounts.lift_block(address, login).await;
+        let lifted = from_store.await;
         self.defence.lift(address, login);
         lifted
     }

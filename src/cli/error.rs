@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::app::{RunError, StartError};
 use crate::config::ConfigError;
 use crate::management::ManagementError;
+use crate::management::audit::VerifyError;
 use crate::net::BindError;
 use crate::store::StoreError;
 use crate::telemetry::logs::LogError;
@@ -30,6 +31,11 @@ pub enum CommandError {
     Store(#[from] StoreError),
     #[error("making the demo accounts")]
     Management(#[from] ManagementError),
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// The audit log is not as it was written; each line is a fault.
+    #[error("the audit log is not as it was written:\n{}", .0.join("\n"))]
+    Audit(Vec<String>),
     #[error("writing to standard output")]
     Output(#[source] std::io::Error),
     #[error("{}", path.display())]

@@ -1,6 +1,7 @@
 //! The command line, one command per file. What is for people or for other programs goes to standard output; the log and
 //! errors go to standard error.
 
+mod audit;
 mod check_config;
 mod config_reference;
 mod error;
@@ -43,6 +44,8 @@ enum Command {
     Migrate(migrate::Options),
     /// Manage operators of the management API
     Operator(operator_token::Options),
+    /// Check the log of what operators changed
+    Audit(audit::Options),
     /// Print the OpenAPI document of the management API
     Openapi,
     /// Print the reference of all configuration options, as Markdown
@@ -78,6 +81,7 @@ impl Cli {
             Command::CheckConfig(options) => options.run(),
             Command::Migrate(options) => in_runtime(options.run()),
             Command::Operator(options) => in_runtime(options.run()),
+            Command::Audit(options) => in_runtime(options.run()),
             Command::Openapi => openapi::run(),
             Command::ConfigReference => config_reference::run(),
         }
@@ -119,6 +123,8 @@ mod tests {
             "operator token create --name dashboard --instance acme --read-only",
             "operator token list",
             "operator token revoke 01937d0e-5f3c-7c3a-9d5e-2f4a1b6c8d7e",
+            "audit verify --config c.toml",
+            "audit verify --expect-head 0000000000000000000000000000000000000000000000000000000000000000",
             "openapi",
             "config-reference",
         ] {
@@ -140,6 +146,7 @@ mod tests {
             "operator token create --name x --expires tomorrow",
             "operator token create --name x --instance NoKey",
             "operator token revoke 7",
+            "audit verify --expect-head 7",
         ] {
             let words = std::iter::once("lucca-gateway").chain(line.split(' ').filter(|word| !word.is_empty()));
             let error = Cli::try_parse_from(words).expect_err(line);

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::{CommandError, ConfigFile, output};
 use crate::domain::{InstanceId, InstanceKey, OsRandom, SystemClock, Timestamp, TokenId, TokenScope};
-use crate::management::{NewToken, tokens};
+use crate::management::{NewToken, Operator, tokens};
 use crate::store::{Store, Token};
 
 /// What `operator` is given.
@@ -70,6 +70,7 @@ impl std::str::FromStr for TimestampArgument {
 impl Options {
     pub(super) async fn run(self) -> Result<(), CommandError> {
         let Command::Token(command) = self.command;
+        let operator = Operator::at_the_command_line();
         match command {
             TokenCommand::Create { name, instance, read_only, expires, config } => {
                 let store = open(&config).await?;
@@ -81,7 +82,7 @@ impl Options {
                     }
                 };
                 let new = NewToken { name, scope, expires_at: expires.map(|expires| expires.0) };
-                let made = tokens::create(&store, &new, &SystemClock, &OsRandom).await;
+                let made = tokens::create(&store, &operator, &new, &SystemClock, &OsRandom).await;
                 store.close().await;
                 let (token, secret) = made?;
                 output::say(&format!("{}\n", secret.expose()))?;
@@ -97,7 +98,7 @@ impl Options {
             }
             TokenCommand::Revoke { id, config } => {
                 let store = open(&config).await?;
-                let revoked = tokens::revoke(&store, id).await;
+                let revoked = tokens::revoke(&store, &operator, id, &SystemClock, &OsRandom).await;
                 store.close().await;
                 if revoked? {
                     output::say(&format!("revoked {id}\n"))

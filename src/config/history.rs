@@ -13,5 +13,7 @@ section! {
         sign_ins: Duration = "90d", lasting("1d", "3650d");
         /// Events.
         events: Duration = "90d", lasting("1d", "3650d");
+        /// The audit log of what operators change. What is left proves itself still: the chain begins later.
+        audit: Duration = "1826d", lasting("30d", "36500d");
     }
 }

@@ -73,6 +73,8 @@ id! {
     EventId;
     /// A token of the management API.
     TokenId;
+    /// A row of the audit log.
+    AuditId;
     /// Where events are sent to.
     WebhookId;
 }

@@ -6,6 +6,8 @@
 
 pub mod access_rule;
 pub mod account;
+pub mod audit;
+pub mod audit_chain;
 pub mod client_software;
 pub mod clock;
 pub mod connection_type;
@@ -33,6 +35,8 @@ pub mod webhook;
 
 pub use access_rule::{AddressRange, AuthenticationRule};
 pub use account::{Account, AccountName, AccountState};
+pub use audit::{AuditAction, AuditEntry, AuditResource, AuditRow};
+pub use audit_chain::{AuditChain, AuditFault, AuditReport, AuditWalk};
 pub use client_software::{ClientSoftware, shown};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use connection_type::{ConnectionType, ConnectionTypes};
@@ -42,7 +46,8 @@ pub use folder_rules::{FolderRules, FolderRulesChange};
 pub use ftp_rules::{BareEnd, CloseNotify, Control, FtpRules, NotProven, TlsResumption, UnprovenEnd, Watch};
 pub use hosting::Hosting;
 pub use ids::{
-    AccountId, CredentialId, EventId, FolderId, InstanceId, SessionId, TokenId, TransferId, UploadId, WebhookId,
+    AccountId, AuditId, CredentialId, EventId, FolderId, InstanceId, SessionId, TokenId, TransferId, UploadId,
+    WebhookId,
 };
 pub use instance::{Instance, InstanceKey, InstanceName};
 pub use login_name::LoginName;

@@ -13,6 +13,7 @@ pub async fn forget_old(store: &Store, settings: &HistorySettings, now: Timestam
         (Kind::Transfers, now.minus(settings.transfers)),
         (Kind::SignIns, now.minus(settings.sign_ins)),
         (Kind::Events, now.minus(settings.events)),
+        (Kind::Audit, now.minus(settings.audit)),
     ];
     let mut forgotten = 0;
     for (kind, before) in terms {
@@ -22,6 +23,7 @@ pub async fn forget_old(store: &Store, settings: &HistorySettings, now: Timestam
                 Kind::Transfers => unit.transfers().forget_before(before, STEP).await?,
                 Kind::SignIns => unit.sign_ins().forget_before(before, STEP).await?,
                 Kind::Events => unit.events().forget_before(before, STEP).await?,
+                Kind::Audit => unit.audit().forget_before(before, STEP).await?,
             };
             // Others that wait to write come between two steps.
             unit.commit().await?;
@@ -40,16 +42,18 @@ enum Kind {
     Transfers,
     SignIns,
     Events,
+    Audit,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{AccountId, ConnectionType, OsRandom};
+    use crate::domain::audit::tests::entry;
+    use crate::domain::{AccountId, AuditEntry, ConnectionType, OsRandom};
     use crate::events::rows;
     use crate::events::samples::{note, publication};
     use crate::store::contract::on_every_engine;
-    use crate::store::{PageRequest, SignInAttempt, SignInFilter, TransferFilter};
+    use crate::store::{AuditFilter, PageRequest, SignInAttempt, SignInFilter, TransferFilter};
     use crate::vfs::{Publication, TransferNote};
     use std::time::Duration;
 
@@ -87,11 +91,12 @@ mod tests {
                 count: 1,
             };
             unit.sign_ins().record(&attempt, 100).await.unwrap();
+            unit.audit().append(&[AuditEntry { at, ..entry() }]).await.unwrap();
         }
         unit.commit().await.unwrap();
 
-        let settings = HistorySettings { transfers: 7 * DAY, sign_ins: 5 * DAY, events: 3 * DAY };
-        assert_eq!(forget_old(store, &settings, now).await.unwrap(), 2_100 + 1 + 1);
+        let settings = HistorySettings { transfers: 7 * DAY, sign_ins: 5 * DAY, events: 3 * DAY, audit: 2 * DAY };
+        assert_eq!(forget_old(store, &settings, now).await.unwrap(), 2_100 + 1 + 1 + 1);
 
         let page = PageRequest::first(200);
         let mut reader = store.read().await.unwrap();
@@ -101,6 +106,8 @@ mod tests {
         assert_eq!(sign_ins.iter().map(|row| row.last_at).collect::<Vec<_>>(), [now.minus(DAY)]);
         let events = reader.events().list(None, &page).await.unwrap().items;
         assert_eq!(events.iter().map(|placed| placed.event.at).collect::<Vec<_>>(), [now.minus(DAY)]);
+        let audit = reader.audit().list(&AuditFilter::default(), &page).await.unwrap().items;
+        assert_eq!(audit.iter().map(|row| row.at).collect::<Vec<_>>(), [now.minus(DAY)]);
         drop(reader);
         assert_eq!(forget_old(store, &settings, now).await.unwrap(), 0);
     }

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use crate::management::{Management, Operator};
 
 use super::problem::Problem;
+use super::request_id::RequestId;
 
 /// Lets a request through that carries a token of an operator's, and tells handlers whose.
 pub async fn require_token(State(management): State<Arc<Management>>, mut request: Request, next: Next) -> Response {
@@ -23,6 +24,11 @@ pub async fn require_token(State(management): State<Arc<Management>>, mut reques
         // One answer for malformed, unknown, ended and revoked.
         Ok(None) => return Problem::unauthenticated("The token is not valid, or no longer.").into_response(),
         Err(error) => return Problem::from(error).into_response(),
+    };
+    let id = request.extensions().get::<RequestId>().and_then(|RequestId(id)| id.to_str().ok());
+    let operator = match id {
+        Some(id) => operator.in_request(id),
+        None => operator,
     };
     request.extensions_mut().insert(operator.clone());
     let mut response = next.run(request).await;

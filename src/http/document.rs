@@ -29,7 +29,8 @@ use super::problem::{self, ProblemBody, ProblemField};
         (name = "sessions", description = "Who is connected now"),
         (name = "blocks", description = "Logins that are refused from an address for a while"),
         (name = "presets", description = "Parameters of hosting servers"),
-        (name = "tokens", description = "Tokens of this API")
+        (name = "tokens", description = "Tokens of this API"),
+        (name = "audit", description = "Who changed what")
     ),
     components(schemas(ProblemBody, ProblemField))
 )]

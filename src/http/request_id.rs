@@ -6,6 +6,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The id of the request that a handler works on.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub HeaderValue);
+
 const MAX_LENGTH: usize = 64;
 
 /// The client's own id when it is harmless in a log, else a new one.

@@ -12,14 +12,15 @@ use crate::management::Operator;
 use crate::telemetry::Metrics;
 
 use super::problem::FailureCause;
-use super::request_id;
+use super::request_id::{self, RequestId};
 
-pub async fn write(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
+pub async fn write(State(metrics): State<Metrics>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let id = request_id::of(request.headers());
     let method = name_of(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("(none)", MatchedPath::as_str);
+    request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.run(request).await;
     response.headers_mut().insert(request_id::X_REQUEST_ID, id.clone());
 

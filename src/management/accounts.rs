@@ -2,17 +2,20 @@
 
 use crate::domain::random::PASSWORD_ALPHABET;
 use crate::domain::{
-    Account, AccountId, AccountName, AccountState, AddressRange, AuthenticationRule, CloseNotify, ConnectionType,
-    ConnectionTypes, Credential, CredentialId, CredentialKind, Hosting, Instance, InstanceId, LoginName, Preset,
-    PresetName, PublicKey, Quota, QuotaChange, RemoteFolder, Secret, Timestamp, TlsResumption, Validity,
+    Account, AccountId, AccountName, AccountState, AddressRange, AuditAction, AuthenticationRule, CloseNotify,
+    ConnectionType, ConnectionTypes, Credential, CredentialId, CredentialKind, Hosting, Instance, InstanceId,
+    LoginName, Preset, PresetName, PublicKey, Quota, QuotaChange, RemoteFolder, Secret, Timestamp, TlsResumption,
+    Validity,
 };
 use crate::sessions::EndReason;
-use crate::store::{self, Burial, Conflict, StoreError};
+use crate::store::{self, Burial, Conflict, StoreError, Unit};
 use crate::vfs::TreeOwner;
 
+use super::changing::{Change, Changing};
 use super::credentials::label_of;
 use super::folders::NewFolder;
 use super::operator::account_for;
+use super::shapes::WholeAccount;
 use super::{Management, ManagementError, Operator, Page, PageRequest};
 
 /// The length of a generated password: 24 of 59 characters are 141 bits.
@@ -113,7 +116,7 @@ impl Management {
         let mut tries = LOGIN_TRIES;
         let outcome = loop {
             tries -= 1;
-            match self.insert_account(&account, &owner.folders, &credentials).await {
+            match self.insert_account(operator, &account, &owner.folders, &credentials).await {
                 Err(StoreError::Conflict(Conflict::Login)) if new.login.is_none() && tries > 0 => {
                     account.login = self.generate_login(preset, &instance)?;
                 }
@@ -223,7 +226,7 @@ impl Management {
         if !unit.accounts().update(&after).await? {
             return Err(NO_SUCH);
         }
-        unit.commit().await?;
+        unit.commit([Change::changed(AuditAction::AccountChanged, &before, &after)]).await?;
         if let Some(changing) = quota_changing {
             changing.to(after.instance, id, after.quota(&self.presets));
         }
@@ -237,11 +240,20 @@ impl Management {
     pub async fn remove_account(&self, operator: &Operator, id: AccountId) -> Result<(), ManagementError> {
         let mut unit = self.change(operator).await?;
         let account = account_for(operator, unit.accounts(), id).await?;
-        unit.accounts().remove(id).await?;
-        unit.commit().await?;
+        let change = Self::remove_account_row(&mut unit, &account).await?;
+        unit.commit([change]).await?;
         tracing::info!(%operator, instance = %account.instance, account = %id, "Removed an account");
         self.bury_account(Burial { account: id, instance: account.instance }).await;
         Ok(())
+    }
+
+    /// Removes an account's row with those of its credentials and folders; what to record of it.
+    pub(super) async fn remove_account_row(unit: &mut Unit, account: &Account) -> Result<Change, StoreError> {
+        let folders = unit.folders().of_account(account.id).await?;
+        let credentials = unit.credentials().of_account(account.id).await?;
+        unit.accounts().remove(account.id).await?;
+        let whole = WholeAccount { account, folders: &folders, credentials: &credentials };
+        Ok(Change::removed(AuditAction::AccountRemoved, &whole))
     }
 
     /// Ends what the changed account would not be given again; says how many sessions that were.
@@ -325,11 +337,12 @@ impl Management {
     /// All rows of a new account in one transaction; whether the operator may was asked at the beginning.
     async fn insert_account(
         &self,
+        operator: &Operator,
         account: &Account,
         folders: &[RemoteFolder],
         credentials: &[Credential],
     ) -> Result<(), StoreError> {
-        let mut unit = self.store.write().await?;
+        let mut unit = Changing::begin(&self.store, operator, &*self.clock, &*self.random).await?;
         unit.accounts().insert(account).await?;
         for folder in folders {
             unit.folders().insert(folder).await?;
@@ -337,6 +350,7 @@ impl Management {
         for credential in credentials {
             unit.credentials().insert(credential).await?;
         }
-        unit.commit().await
+        unit.commit([Change::created(AuditAction::AccountCreated, &WholeAccount { account, folders, credentials })])
+            .await
     }
 }

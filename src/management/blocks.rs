@@ -1,9 +1,10 @@
 //! Logins that are refused from an address for a while, since too many wrong answers came from there; and how an operator
 //! ends that.
 
-use crate::domain::Timestamp;
+use crate::domain::{AuditAction, Timestamp};
 use crate::store::Block;
 
+use super::changing::Change;
 use super::{Management, ManagementError, Operator, Page, PageRequest};
 
 /// A login that is refused from an address, whatever is shown.
@@ -41,7 +42,14 @@ impl Management {
     pub async fn lift_block(&self, operator: &Operator, address: &str, login: &str) -> Result<(), ManagementError> {
         operator.sees_all()?;
         operator.may_change()?;
-        if !self.access.lift_block(address, login).await? {
+        let lifted = self.access.lift_block(address, login, async {
+            let mut unit = self.change(operator).await?;
+            let Some(block) = unit.blocks().find(address, login, self.clock.now()).await? else { return Ok(false) };
+            unit.blocks().lift(address, login).await?;
+            unit.commit([Change::removed(AuditAction::BlockLifted, &block)]).await?;
+            Ok::<_, ManagementError>(true)
+        });
+        if !lifted.await? {
             return Err(ManagementError::NotFound { what: "block" });
         }
         tracing::info!(%operator, address, login, "Ended a block");

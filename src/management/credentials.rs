@@ -7,13 +7,15 @@
 use crate::domain::preset::CredentialMethod;
 use crate::domain::random::PASSWORD_ALPHABET;
 use crate::domain::{
-    Account, AccountId, Credential, CredentialId, CredentialKind, Hosting, LoginName, PublicKey, Secret, Timestamp,
-    Validity,
+    Account, AccountId, AuditAction, Credential, CredentialId, CredentialKind, Hosting, LoginName, PublicKey, Secret,
+    Timestamp, Validity,
 };
 use crate::store::Unit;
 
 use super::accounts::GENERATED_PASSWORD_LENGTH;
+use super::changing::Change;
 use super::operator::account_for;
+use super::shapes::CredentialOf;
 use super::{FieldError, Management, ManagementError, Operator, sentence};
 
 /// The most characters of a password.
@@ -133,16 +135,17 @@ impl Management {
         changes: ValidityChanges,
     ) -> Result<Credential, ManagementError> {
         let mut unit = self.change(operator).await?;
-        account_for(operator, unit.accounts(), account).await?;
-        let mut credential =
-            unit.credentials().find(id).await?.filter(|found| found.account == account).ok_or(NO_SUCH)?;
+        let owner = account_for(operator, unit.accounts(), account).await?;
+        let before = unit.credentials().find(id).await?.filter(|found| found.account == account).ok_or(NO_SUCH)?;
+        let mut credential = before.clone();
         let not_before = changes.not_before.unwrap_or(credential.validity.not_before);
         let not_after = changes.not_after.unwrap_or(credential.validity.not_after);
         credential.validity = Validity::new(not_before, not_after)
             .map_err(|problem| ManagementError::invalid("not_after", "before_beginning", sentence(&problem)))?;
         self.check_room(&mut unit, &credential).await?;
         unit.credentials().set_validity(id, credential.validity).await?;
-        unit.commit().await?;
+        let (before, after) = (CredentialOf(&owner, &before), CredentialOf(&owner, &credential));
+        unit.commit([Change::changed(AuditAction::CredentialChanged, &before, &after)]).await?;
         self.access.account_changed(account);
         tracing::info!(%operator, %account, credential = %id, "Changed the dates of a credential");
         Ok(credential)
@@ -155,10 +158,10 @@ impl Management {
         id: CredentialId,
     ) -> Result<(), ManagementError> {
         let mut unit = self.change(operator).await?;
-        account_for(operator, unit.accounts(), account).await?;
-        unit.credentials().find(id).await?.filter(|found| found.account == account).ok_or(NO_SUCH)?;
+        let owner = account_for(operator, unit.accounts(), account).await?;
+        let removed = unit.credentials().find(id).await?.filter(|found| found.account == account).ok_or(NO_SUCH)?;
         unit.credentials().remove(id).await?;
-        unit.commit().await?;
+        unit.commit([Change::removed(AuditAction::CredentialRemoved, &CredentialOf(&owner, &removed))]).await?;
         self.access.account_changed(account);
         tracing::info!(%operator, %account, credential = %id, "Removed a credential");
         Ok(())
@@ -185,13 +188,17 @@ impl Management {
         let kind = CredentialKind::Password { hash };
         let credential = self.draft_credential(account.id, kind, String::new(), Validity::default());
         let mut unit = self.change(operator).await?;
+        let account = account_for(operator, unit.accounts(), account.id).await?;
+        let mut changes = Vec::new();
         for old in unit.credentials().of_account(account.id).await? {
             if is_password(&old) {
                 unit.credentials().remove(old.id).await?;
+                changes.push(Change::removed(AuditAction::CredentialRemoved, &CredentialOf(&account, &old)));
             }
         }
         unit.credentials().insert(&credential).await?;
-        unit.commit().await?;
+        changes.push(Change::created(AuditAction::CredentialCreated, &CredentialOf(&account, &credential)));
+        unit.commit(changes).await?;
         self.access.account_changed(account.id);
         tracing::info!(%operator, account = %account.id, credential = %credential.id, "Set the password");
         Ok(())
@@ -211,9 +218,10 @@ impl Management {
 
     async fn insert_credential(&self, operator: &Operator, credential: &Credential) -> Result<(), ManagementError> {
         let mut unit = self.change(operator).await?;
+        let account = account_for(operator, unit.accounts(), credential.account).await?;
         self.check_room(&mut unit, credential).await?;
         unit.credentials().insert(credential).await?;
-        unit.commit().await?;
+        unit.commit([Change::created(AuditAction::CredentialCreated, &CredentialOf(&account, credential))]).await?;
         self.access.account_changed(credential.account);
         Ok(())
     }

@@ -2,12 +2,15 @@
 
 use crate::domain::preset::PresetFolder;
 use crate::domain::{
-    Account, AccountId, FolderId, FolderName, FolderRules, FolderRulesChange, RemoteFolder, Rights, VirtualPath,
+    Account, AccountId, AuditAction, FolderId, FolderName, FolderRules, FolderRulesChange, RemoteFolder, Rights,
+    VirtualPath,
 };
 use crate::sessions::EndReason;
 use crate::vfs::{Departure, TreeOwner, VfsError};
 
+use super::changing::Change;
 use super::operator::account_for;
+use super::shapes::FolderOf;
 use super::{FieldError, Management, ManagementError, Operator};
 
 /// The most remote folders of an account.
@@ -83,7 +86,7 @@ impl Management {
         // Before the row is there for good: a folder that can be seen has its directory. A crash in between leaves an
         // empty directory.
         self.prepare_folders(&account, folders).await?;
-        unit.commit().await?;
+        unit.commit([Change::created(AuditAction::FolderCreated, &FolderOf(&account, &folder))]).await?;
         self.end_sessions_of_changed_tree(account.id);
         tracing::info!(%operator, account = %account.id, folder = %folder.id, path = %folder.path, "Added a remote folder");
         Ok(folder)
@@ -121,7 +124,9 @@ impl Management {
         }
         // A crash between the move and this leaves the files whole at the new path and the row at the old one; the
         // same request again finds nothing left to move and completes it.
-        if let Err(error) = unit.commit().await {
+        let change =
+            Change::changed(AuditAction::FolderChanged, &FolderOf(&account, before), &FolderOf(&account, &after));
+        if let Err(error) = unit.commit([change]).await {
             if moves && let Err(problem) = self.move_files(&account, &after.path, &before.path).await {
                 tracing::error!(account = %account.id, folder = %id, %problem,
                     "A folder's change was not recorded and its files could not be moved back: repeat the change");
@@ -159,7 +164,7 @@ impl Management {
             Ok(()) | Err(VfsError::NotFound) => {}
             Err(error) => return Err(ManagementError::of_path(error)),
         }
-        unit.commit().await?;
+        unit.commit([Change::removed(AuditAction::FolderRemoved, &FolderOf(&account, folder))]).await?;
         self.end_sessions_of_changed_tree(account.id);
         departure.complete();
         tracing::info!(%operator, account = %account.id, folder = %id, path = %folder.path, "Removed a remote folder");

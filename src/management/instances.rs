@@ -1,8 +1,9 @@
 //! Instances: the customers' tenants.
 
-use crate::domain::{AccountId, Instance, InstanceId, InstanceKey, InstanceName};
-use crate::store::{AccountFilter, Burial};
+use crate::domain::{AccountId, AuditAction, Instance, InstanceId, InstanceKey, InstanceName};
+use crate::store::{self, AccountFilter, Burial};
 
+use super::changing::Change;
 use super::{Management, ManagementError, Operator, Page, PageRequest};
 
 /// What an instance is made from.
@@ -22,7 +23,7 @@ impl Management {
         let instance = Instance { id, key: new.key, name: new.name, created_at: now };
         let mut unit = self.change(operator).await?;
         unit.instances().insert(&instance).await?;
-        unit.commit().await?;
+        unit.commit([Change::created(AuditAction::InstanceCreated, &instance)]).await?;
         tracing::info!(%operator, instance = %id, key = %instance.key, "Created an instance");
         Ok(instance)
     }
@@ -69,9 +70,10 @@ impl Management {
     ) -> Result<Instance, ManagementError> {
         Self::may_change_instance(operator, id)?;
         let mut unit = self.change(operator).await?;
+        let before = unit.instances().find(id).await?.ok_or(NO_SUCH)?;
         unit.instances().rename(id, name).await?;
-        let instance = unit.instances().find(id).await?.ok_or(NO_SUCH)?;
-        unit.commit().await?;
+        let instance = Instance { name: name.clone(), ..before.clone() };
+        unit.commit([Change::changed(AuditAction::InstanceChanged, &before, &instance)]).await?;
         tracing::info!(%operator, instance = %id, "Renamed an instance");
         Ok(instance)
     }
@@ -80,9 +82,8 @@ impl Management {
     pub async fn remove_instance(&self, operator: &Operator, id: InstanceId) -> Result<(), ManagementError> {
         Self::may_change_instance(operator, id)?;
         let mut unit = self.change(operator).await?;
-        if unit.instances().find(id).await?.is_none() {
-            return Err(NO_SUCH);
-        }
+        let instance = unit.instances().find(id).await?.ok_or(NO_SUCH)?;
+        let mut changes = Vec::new();
         // One transaction for all rows, so that no account can be created into an instance that is going.
         let filter = AccountFilter { instance: Some(id), ..AccountFilter::default() };
         let mut accounts: Vec<AccountId> = Vec::new();
@@ -93,12 +94,23 @@ impl Management {
                 break;
             }
             for account in page.items {
-                unit.accounts().remove(account.id).await?;
+                changes.push(Self::remove_account_row(&mut unit, &account).await?);
                 accounts.push(account.id);
             }
         }
+        let tokens = unit.tokens().list().await?;
+        let ending = tokens.iter().filter(|token| token.scope.instance == Some(id));
+        changes.extend(ending.map(|token| Change::removed(AuditAction::TokenRevoked, token)));
+        let mut page = store::PageRequest::first(200);
+        loop {
+            let webhooks = unit.webhooks().list(Some(id), &page).await?;
+            changes.extend(webhooks.items.iter().map(|webhook| Change::removed(AuditAction::WebhookRemoved, webhook)));
+            let Some(next) = webhooks.next else { break };
+            page.after = Some(next);
+        }
         unit.instances().remove(id).await?;
-        unit.commit().await?;
+        changes.push(Change::removed(AuditAction::InstanceRemoved, &instance));
+        unit.commit(changes).await?;
         tracing::info!(%operator, instance = %id, accounts = accounts.len(), "Removed an instance");
         for account in accounts {
             self.bury_account(Burial { account, instance: id }).await;

@@ -10,8 +10,10 @@
 
 mod account_rules;
 pub mod accounts;
+pub mod audit;
 pub mod blocks;
 mod burials;
+mod changing;
 pub mod credentials;
 mod error;
 pub mod feed;
@@ -25,6 +27,7 @@ mod operator;
 mod page;
 pub mod presets;
 pub mod sessions;
+mod shapes;
 #[cfg(test)]
 mod tests;
 pub mod tokens;
@@ -44,6 +47,7 @@ use crate::store::Store;
 use crate::vfs::Storage;
 
 pub use accounts::{AccountChanges, AccountFilter, CreatedAccount, NewAccount};
+pub use audit::AuditSearch;
 pub use blocks::SignInBlock;
 pub use credentials::{CreatedPassword, NewPassword, NewPublicKey, ValidityChanges};
 pub use error::{Cause, FieldError, ManagementError, sentence};

@@ -7,17 +7,19 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::domain::{Account, AccountId, InstanceId, TokenScope};
-use crate::store::{Accounts, Unit};
+use crate::domain::{Account, AccountId, InstanceId, TokenId, TokenScope};
+use crate::store::Accounts;
 
+use super::ManagementError;
 use super::accounts::NO_SUCH as NO_SUCH_ACCOUNT;
-use super::{Management, ManagementError};
 
 /// A person or program that provisions, by the name that the records tell (of its token, for the API).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
     name: Arc<str>,
     scope: TokenScope,
+    token: Option<TokenId>,
+    request: Option<Arc<str>>,
 }
 
 impl Operator {
@@ -26,12 +28,38 @@ impl Operator {
         Self::with_scope(name, TokenScope::default())
     }
 
+    /// Whoever works at the command line of the gateway's machine.
+    pub fn at_the_command_line() -> Self {
+        Self::named("command line")
+    }
+
     pub fn with_scope(name: &str, scope: TokenScope) -> Self {
-        Self { name: name.into(), scope }
+        Self { name: name.into(), scope, token: None, request: None }
+    }
+
+    /// Who showed this token.
+    pub(super) fn of_token(token: TokenId, name: &str, scope: TokenScope) -> Self {
+        Self { token: Some(token), ..Self::with_scope(name, scope) }
+    }
+
+    /// The same, in one request of the API.
+    #[must_use]
+    pub fn in_request(self, id: &str) -> Self {
+        Self { request: Some(id.into()), ..self }
     }
 
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The token that it showed; the command line has none.
+    pub fn token(&self) -> Option<TokenId> {
+        self.token
+    }
+
+    /// The id of the request in which it acts.
+    pub fn request(&self) -> Option<&str> {
+        self.request.as_deref()
     }
 
     /// The one instance that it reaches; `None`: all.
@@ -65,14 +93,6 @@ impl Operator {
 impl fmt::Display for Operator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
-    }
-}
-
-impl Management {
-    /// A transaction to change something in, for who may change anything.
-    pub(super) async fn change(&self, operator: &Operator) -> Result<Unit, ManagementError> {
-        operator.may_change()?;
-        Ok(self.store.decide().await?)
     }
 }
 

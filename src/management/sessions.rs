@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
-use crate::domain::{AccountId, ConnectionType, InstanceId, LoginName, SessionId, Timestamp};
+use crate::domain::{AccountId, AuditAction, ConnectionType, InstanceId, LoginName, SessionId, Timestamp};
 use crate::sessions::{EndReason, SessionInfo};
 use crate::store::Cursor;
 
+use super::changing::Change;
 use super::{Management, ManagementError, Operator, Page, PageRequest};
 
 /// Which sessions to list; what is `None` does not matter.
@@ -85,13 +86,15 @@ impl Management {
     }
 
     /// Ends a session. Its login may sign in again at once: to keep it out, disable the account.
-    pub fn disconnect_session(&self, operator: &Operator, id: SessionId) -> Result<(), ManagementError> {
+    pub async fn disconnect_session(&self, operator: &Operator, id: SessionId) -> Result<(), ManagementError> {
         operator.may_change()?;
         let session = self.registry.list().into_iter().find(|session| session.id == id);
-        let session = session.filter(|session| operator.sees(session.instance)).ok_or(NO_SUCH)?;
-        if !self.registry.disconnect(id, EndReason::OperatorAsked) {
-            return Err(NO_SUCH);
-        }
+        let session =
+            session.filter(|session| operator.sees(session.instance) && self.registry.goes_on(id)).ok_or(NO_SUCH)?;
+        // Recorded first: what cannot be recorded is not done. A session that ends by itself meanwhile is what was asked for.
+        let unit = self.change(operator).await?;
+        unit.commit([Change::removed(AuditAction::SessionEnded, &session)]).await?;
+        self.registry.disconnect(id, EndReason::OperatorAsked);
         tracing::info!(%operator, session = %id, account = %session.account, login = %session.login, "Ended a session");
         Ok(())
     }

@@ -5,9 +5,10 @@
 use std::time::Duration;
 
 use crate::credentials::ApiToken;
-use crate::domain::{AccountName, Clock, Random, Secret, Timestamp, TokenId, TokenScope};
+use crate::domain::{AccountName, AuditAction, Clock, Random, Secret, Timestamp, TokenId, TokenScope};
 use crate::store::{Store, StoreError, Token};
 
+use super::changing::{Change, Changing};
 use super::error::sentence;
 use super::{Management, ManagementError, Operator};
 
@@ -76,7 +77,7 @@ impl Management {
             // On a full disk, say, an operator must still be able to look, and to remove what fills it.
             tracing::warn!(token = %known.id, %problem, "That a token was used could not be noted");
         }
-        Ok(Some(Operator::with_scope(&known.name, known.scope)))
+        Ok(Some(Operator::of_token(known.id, &known.name, known.scope)))
     }
 
     async fn note_use(&self, token: TokenId, now: Timestamp) -> Result<(), StoreError> {
@@ -100,7 +101,7 @@ impl Management {
         {
             return Err(ManagementError::invalid("scope.instance", "unknown", "There is no such instance."));
         }
-        let (token, secret) = create(&self.store, &new, &*self.clock, &*self.random).await?;
+        let (token, secret) = create(&self.store, operator, &new, &*self.clock, &*self.random).await?;
         tracing::info!(%operator, token = %token.id, name = ?token.name, "Created a token of the API");
         Ok(CreatedToken { info: token.into(), secret: Secret::new(secret.expose().to_owned()) })
     }
@@ -113,7 +114,7 @@ impl Management {
     pub async fn revoke_token(&self, operator: &Operator, id: TokenId) -> Result<(), ManagementError> {
         operator.sees_all()?;
         operator.may_change()?;
-        if !revoke(&self.store, id).await? {
+        if !revoke(&self.store, operator, id, &*self.clock, &*self.random).await? {
             return Err(ManagementError::NotFound { what: "token" });
         }
         tracing::info!(%operator, token = %id, "Revoked a token of the API");
@@ -124,6 +125,7 @@ impl Management {
 /// Makes a token; the second value is the only time that its secret is to be had.
 pub async fn create(
     store: &Store,
+    operator: &Operator,
     new: &NewToken,
     clock: &dyn Clock,
     random: &dyn Random,
@@ -139,9 +141,9 @@ pub async fn create(
         expires_at: new.expires_at,
         last_used_at: None,
     };
-    let mut unit = store.write().await?;
+    let mut unit = Changing::begin(store, operator, clock, random).await?;
     unit.tokens().insert(&token).await?;
-    unit.commit().await?;
+    unit.commit([Change::created(AuditAction::TokenCreated, &token)]).await?;
     Ok((token, secret))
 }
 
@@ -151,9 +153,16 @@ pub async fn list(store: &Store) -> Result<Vec<Token>, StoreError> {
 }
 
 /// Ends a token at once. False: there was none of this id.
-pub async fn revoke(store: &Store, id: TokenId) -> Result<bool, StoreError> {
-    let mut unit = store.write().await?;
-    let was_there = unit.tokens().remove(id).await?;
-    unit.commit().await?;
-    Ok(was_there)
+pub async fn revoke(
+    store: &Store,
+    operator: &Operator,
+    id: TokenId,
+    clock: &dyn Clock,
+    random: &dyn Random,
+) -> Result<bool, StoreError> {
+    let mut unit = Changing::begin(store, operator, clock, random).await?;
+    let Some(token) = unit.tokens().find(id).await? else { return Ok(false) };
+    unit.tokens().remove(id).await?;
+    unit.commit([Change::removed(AuditAction::TokenRevoked, &token)]).await?;
+    Ok(true)
 }

@@ -1,8 +1,11 @@
 //! What was sent to an endpoint, what came of it, and sending it once more.
 
-use crate::domain::{DeliveryState, EventId, InstanceId, Timestamp, WebhookId};
+use serde_json::json;
+
+use crate::domain::{AuditAction, DeliveryState, EventId, InstanceId, Timestamp, WebhookId};
 use crate::store::{DeliveryAttempt, DeliveryRow, Replay};
 
+use super::changing::Change;
 use super::{Management, ManagementError, Operator, Page, PageRequest};
 
 const NO_SUCH: ManagementError = ManagementError::NotFound { what: "delivery" };
@@ -110,7 +113,7 @@ impl Management {
         request: ReplayRequest,
     ) -> Result<u64, ManagementError> {
         operator.may_change()?;
-        self.webhook_for(operator, webhook).await?;
+        let endpoint = self.webhook_for(operator, webhook).await?;
         let which = match request {
             ReplayRequest::One(event) => Replay::One(event),
             ReplayRequest::Failed => Replay::Failed,
@@ -126,7 +129,13 @@ impl Management {
             return Err(NO_SUCH);
         }
         let replayed = unit.deliveries().replay(webhook, which, self.clock.now()).await?;
-        unit.commit().await?;
+        let mut what = match which {
+            Replay::One(event) => json!({ "event": event }),
+            Replay::Failed => json!({ "failed": true }),
+            Replay::Between(from, to) => json!({ "from": from, "to": to }),
+        };
+        what["deliveries"] = json!(replayed);
+        unit.commit([Change::done(AuditAction::WebhookReplayed, &endpoint, what)]).await?;
         self.webhooks.wake();
         tracing::info!(%operator, %webhook, replayed, "Delivering {replayed} events once more");
         Ok(replayed)

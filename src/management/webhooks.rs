@@ -1,8 +1,9 @@
 //! Webhooks: where events are sent to, of the whole gateway or of one instance.
 
-use crate::domain::{EventKind, InstanceId, Secret, Timestamp, WebhookId, WebhookState, WebhookUrl};
+use crate::domain::{AuditAction, EventKind, InstanceId, Secret, Timestamp, WebhookId, WebhookState, WebhookUrl};
 use crate::store::WebhookRow;
 
+use super::changing::Change;
 use super::webhook_deliveries::AttemptInfo;
 use super::{FieldError, Management, ManagementError, Operator, Page, PageRequest};
 
@@ -111,7 +112,7 @@ impl Management {
             last_success_at: None,
         };
         unit.webhooks().insert(&webhook).await?;
-        unit.commit().await?;
+        unit.commit([Change::created(AuditAction::WebhookCreated, &webhook)]).await?;
         self.webhooks.wake();
         tracing::info!(%operator, webhook = %id, "Created a webhook");
         Ok(WebhookWithSecret { info: info(webhook, 0), secret })
@@ -203,13 +204,11 @@ impl Management {
 
     /// With everything that waits for it.
     pub async fn remove_webhook(&self, operator: &Operator, id: WebhookId) -> Result<(), ManagementError> {
-        operator.may_change()?;
-        self.webhook_for(operator, id).await?;
         let mut unit = self.change(operator).await?;
-        if !unit.webhooks().remove(id).await? {
-            return Err(NO_SUCH);
-        }
-        unit.commit().await?;
+        let found = unit.webhooks().find(id).await?;
+        let webhook = found.filter(|webhook| is_for(operator, webhook)).ok_or(NO_SUCH)?;
+        unit.webhooks().remove(id).await?;
+        unit.commit([Change::removed(AuditAction::WebhookRemoved, &webhook)]).await?;
         tracing::info!(%operator, webhook = %id, "Removed a webhook");
         Ok(())
     }
@@ -240,6 +239,7 @@ impl Management {
         let mut unit = self.change(operator).await?;
         let found = unit.webhooks().find(id).await?;
         let mut webhook = found.filter(|webhook| is_for(operator, webhook)).ok_or(NO_SUCH)?;
+        let before = webhook.clone();
         let was_paused = webhook.state == WebhookState::Paused;
         change(&mut webhook)?;
         unit.webhooks().change(&webhook).await?;
@@ -247,7 +247,7 @@ impl Management {
             unit.deliveries().hurry(id, self.clock.now()).await?;
         }
         let waiting = unit.deliveries().waiting(id).await?;
-        unit.commit().await?;
+        unit.commit([Change::changed(AuditAction::WebhookChanged, &before, &webhook)]).await?;
         self.webhooks.wake();
         tracing::info!(%operator, webhook = %id, "{told}");
         Ok(info(webhook, waiting))

@@ -121,6 +121,11 @@ impl Registry {
         list
     }
 
+    /// Whether a session of this id is there that nobody has ended.
+    pub fn goes_on(&self, id: SessionId) -> bool {
+        self.members().sessions.get(&id).is_some_and(|session| !session.is_ended())
+    }
+
     /// Ends one session. False: there is none of that id, or it was ended before.
     pub fn disconnect(&self, id: SessionId, reason: EndReason) -> bool {
         let session = self.members().sessions.get(&id).cloned();
@@ -276,6 +281,7 @@ mod tests {
         let reasons = sessions.each_ref().map(Session::end_reason);
         assert_eq!(reasons, [Some(EndReason::AccountChanged), Some(EndReason::AccountChanged), None]);
         assert!(sessions[0].ended().is_cancelled() && !sessions[2].ended().is_cancelled());
+        assert!(registry.goes_on(sessions[2].id()) && !registry.goes_on(sessions[0].id()));
         assert!(registry.disconnect(sessions[2].id(), EndReason::OperatorAsked));
         assert!(!registry.disconnect(sessions[2].id(), EndReason::OperatorAsked), "it has ended already");
         let [first, ..] = sessions;

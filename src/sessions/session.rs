@@ -175,6 +175,10 @@ impl SessionState {
         }
     }
 
+    pub(super) fn is_ended(&self) -> bool {
+        self.reason.get().is_some()
+    }
+
     /// The first reason stays: a shutdown that follows an operator's wish does not rewrite it. False: it had ended.
     pub(super) fn end(&self, reason: EndReason) -> bool {
         let first = self.reason.set(reason).is_ok();

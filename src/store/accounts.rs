@@ -12,7 +12,7 @@ use crate::domain::{
 };
 
 /// The longest text that is searched for: longer than any name, and well below what `LIKE` takes as a pattern.
-const MAX_SEARCH_BYTES: usize = 1_000;
+pub(super) const MAX_SEARCH_BYTES: usize = 1_000;
 
 /// What [`Hosting::Hosted`] is called in the database.
 const HOSTED: &str = "hosted";
@@ -183,7 +183,7 @@ impl Accounts<'_> {
 }
 
 /// The `LIKE` pattern of texts that contain `part`, in which `%` and `_` stand for themselves.
-fn containing(part: &str) -> String {
+pub(super) fn containing(part: &str) -> String {
     let escaped = part.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     format!("%{escaped}%")
 }

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::connection::{Connection, Turn, bounded};
 use super::{
-    Accounts, Blocks, Burials, Credentials, Deliveries, Events, Folders, Instances, SignIns, StoreError, Tokens,
+    Accounts, Audit, Blocks, Burials, Credentials, Deliveries, Events, Folders, Instances, SignIns, StoreError, Tokens,
     Transfers, Webhooks, postgres, sqlite,
 };
 use crate::config::{DatabaseSettings, DatabaseUrl};
@@ -306,6 +306,11 @@ macro_rules! repositories {
             /// What other programs will be told.
             pub fn events(&mut self) -> Events<'_> {
                 Events { connection: &mut self.connection }
+            }
+
+            /// Who changed what.
+            pub fn audit(&mut self) -> Audit<'_> {
+                Audit { connection: &mut self.connection }
             }
 
             /// Attempts to sign in, merged.

@@ -9,6 +9,7 @@
 //! `postgres`, of which `engine` alone knows. What a row must look like to be read back is said once, in `record`.
 
 mod accounts;
+mod audit;
 mod blocks;
 mod burials;
 mod connection;
@@ -33,6 +34,7 @@ mod webhooks;
 pub(crate) mod contract;
 
 pub use accounts::{AccountFilter, Accounts};
+pub use audit::{Audit, AuditFilter};
 pub use blocks::{Block, Blocks};
 pub use burials::{Burial, Burials};
 pub use credentials::Credentials;

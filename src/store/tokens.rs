@@ -63,6 +63,12 @@ impl Tokens<'_> {
         found.fetch_optional(&mut *self.connection).await?.as_ref().map(token).transpose()
     }
 
+    /// `None`: it is not there.
+    pub async fn find(&mut self, id: TokenId) -> Result<Option<Token>, StoreError> {
+        let found = sqlx::query(select!("WHERE id = $1")).bind(id.to_string());
+        found.fetch_optional(&mut *self.connection).await?.as_ref().map(token).transpose()
+    }
+
     /// All of them, ordered by creation: operators make them one by one.
     pub async fn list(&mut self) -> Result<Vec<Token>, StoreError> {
         let rows = sqlx::query(select!("ORDER BY id")).fetch_all(&mut *self.connection).await?;

@@ -7,6 +7,7 @@
 // clippy.toml excuses test functions; everything here is test code, helpers too.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
+mod audit;
 mod cli;
 mod clients;
 mod confinement;

@@ -23,7 +23,7 @@ use super::{CommandError, output};
 use crate::app::{App, Foundations, RunningApp};
 use crate::config::Config;
 use crate::domain::{Clock, LoginName, OsRandom, PublicKey, Secret, SystemClock, TokenId, VirtualPath};
-use crate::management::{NewToken, tokens};
+use crate::management::{NewToken, Operator, tokens};
 use crate::store::Store;
 use crate::telemetry::logs;
 use key::DemoKey;
@@ -189,7 +189,8 @@ async fn token(store: &Store, secrets: &mut Secrets) -> Result<String, CommandEr
             return Ok(kept.token.clone());
         }
     }
-    let (token, secret) = tokens::create(store, &NewToken::named("try"), &SystemClock, &OsRandom).await?;
+    let (token, secret) =
+        tokens::create(store, &Operator::named("try"), &NewToken::named("try"), &SystemClock, &OsRandom).await?;
     let secret = secret.expose().to_owned();
     secrets.token = Some(TokenSecret { id: token.id.to_string(), token: secret.clone() });
     Ok(secret)

@@ -2,6 +2,7 @@
 //! between.
 
 mod accounts;
+mod audit;
 mod blocks;
 mod credentials;
 mod feed;
@@ -66,6 +67,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Management>> {
         .routes(routes!(presets::read))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::remove))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::export))
 }
 
 /// A page of a list in the API's form.

@@ -108,6 +108,6 @@ pub async fn disconnect(
     Acting(operator): Acting,
     PathOf(id): PathOf<SessionId>,
 ) -> Result<StatusCode, Problem> {
-    management.disconnect_session(&operator, id)?;
+    management.disconnect_session(&operator, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -32,7 +32,7 @@ impl Client {
     }
 
     async fn forget_events(&self) {
-        let settings = HistorySettings { transfers: DAY, sign_ins: DAY, events: DAY };
+        let settings = HistorySettings { transfers: DAY, sign_ins: DAY, events: DAY, audit: 30 * DAY };
         crate::events::forget_old(&self.bench.store, &settings, start().plus(2 * DAY)).await.unwrap();
     }
 }

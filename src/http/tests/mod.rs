@@ -1,6 +1,7 @@
 //! The API as a client sees it: requests into the router, with everything behind it real and in a temporary directory.
 
 mod accounts;
+mod audit;
 mod feed;
 mod files;
 mod history;
@@ -20,7 +21,7 @@ use tower::ServiceExt;
 
 use crate::domain::OsRandom;
 use crate::management::fixture::Bench;
-use crate::management::{NewToken, tokens};
+use crate::management::{NewToken, Operator, tokens};
 use crate::telemetry::Metrics;
 
 /// A client of the API with a valid token.
@@ -76,8 +77,15 @@ async fn send(router: &Router, request: Request<Body>) -> Answer {
 impl Client {
     async fn new() -> Self {
         let bench = Bench::new().await;
-        let (_, token) =
-            tokens::create(&bench.store, &NewToken::named("tests"), &*bench.clock, &OsRandom).await.unwrap();
+        let (_, token) = tokens::create(
+            &bench.store,
+            &Operator::named("bench"),
+            &NewToken::named("tests"),
+            &*bench.clock,
+            &OsRandom,
+        )
+        .await
+        .unwrap();
         let router = super::router::api(bench.management.clone(), Metrics::default());
         Self { bench, router, token: token.expose().to_owned() }
     }

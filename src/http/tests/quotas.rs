@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::TokenScope;
+use crate::management::Operator;
 
 const LARGEST: u64 = 1 << 60;
 
@@ -16,7 +17,10 @@ async fn limited(quota: Value) -> (Client, Value) {
 async fn with_scope(client: &mut Client, instance: Option<&Value>, read_only: bool) {
     let scope = TokenScope { instance: instance.map(|id| id.as_str().unwrap().parse().unwrap()), read_only };
     let new = NewToken { scope, ..NewToken::named("scoped") };
-    let (_, secret) = tokens::create(&client.bench.store, &new, &*client.bench.clock, &OsRandom).await.unwrap();
+    let (_, secret) =
+        tokens::create(&client.bench.store, &Operator::named("bench"), &new, &*client.bench.clock, &OsRandom)
+            .await
+            .unwrap();
     client.token = secret.expose().to_owned();
 }
 

@@ -10,13 +10,13 @@ use crate::store::DeliveryRow;
 
 /// How a route answers to each kind of token: one for everything, one for the instance that is asked about, one for
 /// another instance, one that reads everything.
-struct Row {
+pub(super) struct Row {
     /// The `operation_id` of the route.
-    operation: &'static str,
-    method: Method,
+    pub(super) operation: &'static str,
+    pub(super) method: Method,
     path: &'static str,
     body: Sent,
-    all: u16,
+    pub(super) all: u16,
     own: u16,
     foreign: u16,
     read_only: u16,
@@ -29,6 +29,13 @@ enum Sent {
     Bytes,
 }
 
+impl Row {
+    /// The same with another body.
+    pub(super) fn with_body(&mut self, body: Value) {
+        self.body = Sent::Json(body);
+    }
+}
+
 /// The statuses, in the order of [`Row`]: all, own instance, foreign instance, read-only.
 fn row(operation: &'static str, method: Method, path: &'static str, body: Sent, statuses: [u16; 4]) -> Row {
     let [all, own, foreign, read_only] = statuses;
@@ -37,7 +44,7 @@ fn row(operation: &'static str, method: Method, path: &'static str, body: Sent, 
 
 /// Each row meets the same small world, made anew: the instance `acme` with one account, which is signed in, has a file
 /// and another password; a block; and a token.
-fn rows() -> Vec<Row> {
+pub(super) fn rows() -> Vec<Row> {
     use Sent::{Bytes, Json, None};
     let (get, post, patch, put, delete) = (Method::GET, Method::POST, Method::PATCH, Method::PUT, Method::DELETE);
     let reads = [200, 200, 404, 200];
@@ -114,21 +121,23 @@ fn rows() -> Vec<Row> {
         row("list_deliveries", get.clone(), "{webhook}/deliveries", None, reads),
         row("read_delivery", get.clone(), "{delivery}", None, reads),
         row("replay_deliveries", post.clone(), "{webhook}/replay", Json(json!({"failed": true})), [200, 200, 404, 403]),
-        row("list_tokens", get, "/v1/tokens", None, [200, 403, 403, 200]),
+        row("list_tokens", get.clone(), "/v1/tokens", None, [200, 403, 403, 200]),
         row("create_token", post, "/v1/tokens", Json(json!({"name": "N"})), [201, 403, 403, 403]),
         row("revoke_token", delete, "{token}", None, [204, 403, 403, 403]),
+        row("list_audit", get.clone(), "/v1/audit?instance={instance_id}", None, [200, 200, 200, 200]),
+        row("export_audit", get, "/v1/audit/export?instance={instance_id}", None, [200, 200, 200, 200]),
     ]
 }
 
 /// The small world of a row.
-struct World {
-    client: Client,
+pub(super) struct World {
+    pub(super) client: Client,
     instance: String,
-    account: Value,
+    pub(super) account: Value,
     credential: String,
     token: String,
     /// Of the instance, with one delivery.
-    webhook: String,
+    pub(super) webhook: String,
     delivery: String,
     /// Of the login, and open as long as this lives.
     session: Session,
@@ -162,7 +171,7 @@ async fn queue(client: &Client, webhook: &str, instance: &str) -> EventId {
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let client = Client::new().await;
         let instance = client.instance("acme").await;
         let account = client.account(&instance).await;
@@ -198,20 +207,20 @@ impl World {
             .replace("{delivery}", &self.delivery)
     }
 
-    fn instance_id(&self) -> &str {
+    pub(super) fn instance_id(&self) -> &str {
         self.instance.rsplit('/').next().unwrap()
     }
 
     /// The same client with another token.
-    async fn with_scope(&mut self, instance: Option<&str>, read_only: bool) {
+    pub(super) async fn with_scope(&mut self, instance: Option<&str>, read_only: bool) {
         let scope = TokenScope { instance: instance.map(|id| id.parse().unwrap()), read_only };
         let new = NewToken { scope, ..NewToken::named("scoped") };
         let (store, clock) = (&self.client.bench.store, &*self.client.bench.clock);
-        let (_, secret) = tokens::create(store, &new, clock, &OsRandom).await.unwrap();
+        let (_, secret) = tokens::create(store, &Operator::named("bench"), &new, clock, &OsRandom).await.unwrap();
         self.client.token = secret.expose().to_owned();
     }
 
-    async fn ask(&self, row: &Row) -> Answer {
+    pub(super) async fn ask(&self, row: &Row) -> Answer {
         let path = self.path(row.path);
         match &row.body {
             Sent::None => self.client.send(row.method.clone(), &path, &[], Body::empty()).await,

@@ -1,6 +1,7 @@
 //! What every engine must do alike: each test is written once, against a [`Store`], and run on each engine. Modules above
 //! that work with a store borrow this for theirs.
 
+mod audit;
 mod history;
 mod postgres;
 mod postgres_server;
