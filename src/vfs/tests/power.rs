@@ -227,7 +227,7 @@ impl Account {
             name: FolderName::parse("folder").unwrap(),
             path: path(at),
             rights: Rights::all(),
-            rules: FolderRules { publish_on_rename: at == "/held" },
+            rules: FolderRules { publish_on_rename: at == "/held", ..FolderRules::default() },
         };
         let owner = TreeOwner::new(instance, account, ["/in", "/out", "/held"].map(folder).to_vec());
         Self { owner, clock: Arc::new(ManualClock::at(now)) }
