@@ -24,6 +24,7 @@ pub mod instances;
 mod operator;
 mod page;
 pub mod presets;
+mod retention;
 pub mod sessions;
 #[cfg(test)]
 mod tests;
@@ -53,6 +54,7 @@ pub use history::{SignInInfo, SignInResult, SignInSearch, TransferInfo, Transfer
 pub use instances::NewInstance;
 pub use operator::Operator;
 pub use page::{Page, PageRequest};
+pub use retention::{AgingFile, RetentionLimits, RetentionPreview, RetentionRound};
 pub use sessions::{OpenSession, SessionSearch};
 pub use tokens::{CreatedToken, NewToken, TokenInfo};
 pub use webhook_deliveries::{AttemptInfo, DeliveryInfo, ReplayRequest};

@@ -219,9 +219,7 @@ impl Core {
                 let place = DiskPath::of(publication.instance, publication.account, &publication.path);
                 self.make_names_last(publication.account, &place)
             }
-            Happening::Changed(change) => {
-                self.make_both_last(&change.old_place(), &change.new_place())
-            }
+            Happening::Changed(change) => self.make_both_last(&change.old_place(), &change.new_place()),
         };
         unless_gone(made_last)
     }

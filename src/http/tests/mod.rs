@@ -6,6 +6,7 @@ mod files;
 mod history;
 mod manners;
 mod resources;
+mod retention;
 mod scopes;
 mod webhooks;
 

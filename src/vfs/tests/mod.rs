@@ -11,6 +11,7 @@ mod incomplete;
 mod power;
 mod recorder;
 mod recording;
+mod retention;
 mod rights;
 
 use std::path::{Path, PathBuf};
