@@ -106,7 +106,7 @@ impl Maintenance {
                 }
             }
             Err(error) => {
-                error!(%error, "Could not look for files past their term: {error}; trying again in the next round")
+                error!(%error, "Could not look for files past their term: {error}; trying again in the next round");
             }
         }
     }
