@@ -1,9 +1,9 @@
 """Kills amid everything that other programs are told of: uploads, uploads by way of a temporary name, renames, removals,
-over SFTP, FTPS, FTPES and the API, all at once.
+over SFTP, FTPS, FTPES and the API, all at once, while a receiver of webhooks is told of them.
 
 After each start every deed that was acknowledged must be there and told by exactly one event; the one that was under way
-in each client is there and told, or neither; and no event ever changes. To let more take part (consumers that take files,
-receivers that are called), give WAYS a client and CYCLE its deeds, and `signature` what they are told as.
+in each client is there and told, or neither; and no event ever changes. In the end the receiver has every event. To let
+more take part, give WAYS a client and CYCLE its deeds, and `signature` what they are told as.
 """
 
 import collections
@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 from gateway import FOLDER, Gateway, digest_of, ends_in_intent
+from receiver import Receiver
 
 WORKER = Path(__file__).with_name("deed_clients.py")
 WAYS = ("sftp", "ftps", "ftpes", "api")
@@ -42,7 +43,11 @@ FAULTS = {
     "untold": "acknowledged without an event",
     "ghosts": "an event of what did not happen, or twice",
     "changed": "one event id with two contents",
+    "unreceived": "an event that the receiver never got",
 }
+KINDS = ("file.uploaded", "file.renamed", "file.deleted")
+# For a claim of a killed gateway to end, and retries behind it.
+LAST_DELIVERIES = 900.0
 
 
 class Deeds:
@@ -58,14 +63,16 @@ class Deeds:
         if kept.get("identity") != identity:
             shutil.rmtree(self.folder, ignore_errors=True)
             (self.folder / "work").mkdir(parents=True)
-            kept = {"identity": identity, "done": 0, "pid": 0, "files": {}, "told": {}, "events": {}, "pending": {},
-                    "counts": {}}
+            kept = {"identity": identity, "done": 0, "pid": 0, "files": {}, "puts": {}, "told": {}, "events": {}, "pending": {},
+                    "counts": {}, "receiver": 0, "received": {}}
         self.kept, self.gateway = kept, None
+        self.receiver = Receiver(kept["receiver"], self.seed, kept["received"])
         self.save()
 
     def save(self):
         new = self.file.with_suffix(".new")
-        new.write_text(json.dumps(self.kept))
+        with self.receiver.lock:
+            new.write_text(json.dumps(self.kept))
         new.rename(self.file)
 
     def count(self, what, by=1):
@@ -82,13 +89,34 @@ class Deeds:
                 self.gateway = Gateway(self.program, self.folder, None if number >= self.kills else delay)
                 self.kept["pid"] = self.gateway.pid
                 self.save()
+                self.make_webhook()
                 self.check()
                 if number >= self.kills:
+                    self.wait_for_deliveries()
                     return self.end()
                 self.kill_during(number, chance)
         finally:
             if self.gateway:
                 self.gateway.kill()
+
+    def make_webhook(self):
+        if not self.kept["receiver"]:
+            webhook = {"url": f"http://127.0.0.1:{self.receiver.port}/", "kinds": KINDS}
+            self.gateway.ask_for("POST", "/webhooks", json.dumps(webhook).encode()).close()
+            self.kept["receiver"] = self.receiver.port
+            self.save()
+
+    def wait_for_deliveries(self):
+        """The receiver is well from now on, and so is the gateway: everything comes."""
+        self.receiver.is_well = True
+        deadline = time.monotonic() + LAST_DELIVERIES
+        while (missing := self.kept["events"].keys() - self.kept["received"].keys()) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        self.count("unreceived", by=len(missing))
+        for fault in self.receiver.changed:
+            self.count("changed")
+            print(f"the receiver got {fault} with two contents", flush=True)
+        self.count("told to the receiver again", by=self.receiver.again)
 
     def end_an_older_gateway(self):
         """A run that was itself killed leaves its gateway."""
@@ -209,6 +237,7 @@ class Deeds:
             signature = self.signature(deed)
             if deed["do"] == "put":
                 files[path] = [deed["size"], deed["digest"]]
+                self.kept["puts"][path] = self.kept["puts"].get(path, 0) + 1
             elif deed["do"] == "rename":
                 files[path] = files.pop(deed["from"])
             else:
@@ -224,7 +253,7 @@ class Deeds:
             after = [deed["size"], deed["digest"]]
             if before == after:
                 # The same contents again: only its transfer tells, which the event is checked against.
-                return self.transfers(deed["path"]) > self.kept["told"].get(self.signature(deed), 0)
+                return self.transfers(deed["path"]) > self.kept["puts"].get(deed["path"], 0)
             return True if now == after else False if now == before else None
         if deed["do"] == "delete":
             return True if now is None else False if now == before else None
@@ -260,6 +289,7 @@ class Deeds:
             return database.execute(statement, values).fetchall()
 
     def transfers(self, path):
+        """Uploads under this very name; one that was renamed to it came under another."""
         found = self.query("SELECT COUNT(*) FROM transfers WHERE path = ? AND direction = 'upload'"
                            " AND outcome = 'completed' AND account = ?", path, self.gateway.account)
         return found[0][0]
@@ -269,8 +299,7 @@ class Deeds:
         found, faults = collections.Counter(), []
         known, now = self.kept["events"], {}
         for identity, kind, data in self.query(
-                "SELECT id, kind, data FROM events WHERE account = ? AND kind IN"
-                " ('file.uploaded', 'file.renamed', 'file.deleted')", self.gateway.account):
+                f"SELECT id, kind, data FROM events WHERE account = ? AND kind IN {KINDS}", self.gateway.account):
             now[identity] = hashlib.sha256(f"{kind} {data}".encode()).hexdigest()
             if known.get(identity, now[identity]) != now[identity]:
                 faults.append(("changed", f"{identity}: {kind} {data}"))
@@ -305,7 +334,7 @@ class Deeds:
         counts = self.kept["counts"]
         print(f"\nkills of the gateway amid uploads, renames and removals, seed {self.seed}")
         for what in ("kills", "under way at a kill", "that had happened", "recorded by the next start",
-                     "clients that hung"):
+                     "clients that hung", "told to the receiver again"):
             print(f"  {what:<44} {counts.get(what, 0):>6}")
         idle = []
         for way in WAYS:
@@ -315,6 +344,7 @@ class Deeds:
                 if not done:
                     idle.append(f"{way}: {what}")
         print(f"  {'events':<44} {len(self.kept['events']):>6}")
+        print(f"  {'that the receiver has':<44} {len(self.kept['received']):>6}")
         for fault, text in FAULTS.items():
             print(f"  {text:<44} {counts.get(fault, 0):>6}")
         aimed_well = counts.get("recorded by the next start", 0) * 3 >= counts.get("kills", 0)

@@ -23,6 +23,9 @@ CONFIG = """\
 memory_kib = 8192
 iterations = 1
 parallelism = 1
+[webhooks]
+allow_networks = ["127.0.0.0/8"]
+allow_http = true
 """
 
 
@@ -75,8 +78,13 @@ class Gateway:
         return int(re.search(rb"rolled_forward=(\d+)", self.log.read_bytes()[self.log_begins:])[1])
 
     def ask(self, method, path):
-        request = urllib.request.Request(f"{self.url}/v1/accounts/{self.account}{path}", method=method)
+        return self.ask_for(method, f"/accounts/{self.account}{path}")
+
+    def ask_for(self, method, path, body=None):
+        request = urllib.request.Request(f"{self.url}/v1{path}", method=method, data=body)
         request.add_header("Authorization", f"Bearer {self.token}")
+        if body is not None:
+            request.add_header("Content-Type", "application/json")
         return urllib.request.urlopen(request, timeout=PATIENCE)
 
     def files(self):

@@ -47,6 +47,20 @@ use maintenance::Maintenance;
 use readiness::GatewayReadiness;
 use supervisor::Supervisor;
 
+/// What the program is built on; the default is the product's.
+pub struct Foundations {
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    /// Starts what records transfers and events.
+    pub ledger: fn(Store, Metrics) -> Arc<StoreLedger>,
+}
+
+impl Default for Foundations {
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock), random: Arc::new(OsRandom), ledger: StoreLedger::start }
+    }
+}
+
 /// A gateway whose data is open and whose listeners are bound, but which serves nobody yet: connections wait in the kernel.
 #[must_use = "nothing is served until `serve`"]
 pub struct App {
@@ -71,22 +85,18 @@ impl App {
 
     /// Opens what is kept, for listeners that are bound already.
     pub async fn open(config: Config, listeners: Listeners) -> Result<Self, StartError> {
-        Self::open_with(config, listeners, Arc::new(SystemClock), Arc::new(OsRandom)).await
+        Self::open_with(config, listeners, Foundations::default()).await
     }
 
-    /// Opens what is kept, with a clock and a source of randomness of the caller's own.
-    pub async fn open_with(
-        config: Config,
-        listeners: Listeners,
-        clock: Arc<dyn Clock>,
-        random: Arc<dyn Random>,
-    ) -> Result<Self, StartError> {
+    /// Opens what is kept, on foundations of the caller's own.
+    pub async fn open_with(config: Config, listeners: Listeners, foundations: Foundations) -> Result<Self, StartError> {
+        let Foundations { clock, random, ledger } = foundations;
         let metrics = Metrics::default();
         let Prepared { lock, host_keys, tls, ftp_tls } = prepare(&config, clock.now(), random.clone()).await?;
         let store = Store::open(&config.database).await?;
         store.migrate().await?;
 
-        let ledger = StoreLedger::start(store.clone(), metrics.clone());
+        let ledger = ledger(store.clone(), metrics.clone());
         let storage = {
             let (settings, ledger) = (config.storage.clone(), ledger.clone());
             let (clock, random) = (clock.clone(), random.clone());

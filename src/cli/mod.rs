@@ -16,6 +16,8 @@ use std::num::NonZero;
 use std::time::Duration;
 
 pub use error::{CommandError, report};
+
+use crate::app::Foundations;
 pub use try_out::{TryAccount, TryApi, TryEndpoint, TryFolder, TryReport};
 
 /// How long blocking work (a hash, a sync) may go on once the command is done.
@@ -64,8 +66,14 @@ impl ConfigFile {
 impl Cli {
     /// Runs the command to its end.
     pub fn run(self) -> Result<(), CommandError> {
+        self.run_on(Foundations::default())
+    }
+
+    /// As [`Self::run`], with `try` on foundations of the caller's own: for benchmarks.
+    #[doc(hidden)]
+    pub fn run_on(self, foundations: Foundations) -> Result<(), CommandError> {
         match self.command {
-            Command::Try(options) => in_runtime(options.run()),
+            Command::Try(options) => in_runtime(options.run(foundations)),
             Command::Serve(options) => in_runtime(options.run()),
             Command::CheckConfig(options) => options.run(),
             Command::Migrate(options) => in_runtime(options.run()),

@@ -39,27 +39,43 @@ pub struct StoreLedger {
     /// Told of every entry that somebody waits for.
     hurry: Arc<Notify>,
     metrics: Metrics,
+    /// For [`Self::start_without_events`].
+    without_events: bool,
 }
 
 impl StoreLedger {
     /// Starts the writer. Every transfer is told to the log and counted in `metrics`.
     pub fn start(store: Store, metrics: Metrics) -> Arc<Self> {
-        let (ledger, writer) = Self::new(store, metrics);
+        Self::start_as(store, metrics, false)
+    }
+
+    /// As [`Self::start`], but a publication's row of the transfer is all that is written: what the benchmark of uploads
+    /// compares with (benches/without_events.rs). No configuration leads here.
+    #[doc(hidden)]
+    pub fn start_without_events(store: Store, metrics: Metrics) -> Arc<Self> {
+        Self::start_as(store, metrics, true)
+    }
+
+    fn start_as(store: Store, metrics: Metrics, without_events: bool) -> Arc<Self> {
+        let (ledger, writer) = Self::new(store, metrics, without_events);
         tokio::spawn(writer.run());
         ledger
     }
 
-    fn new(store: Store, metrics: Metrics) -> (Arc<Self>, Writer) {
+    fn new(store: Store, metrics: Metrics, without_events: bool) -> (Arc<Self>, Writer) {
         let (queue, entries) = mpsc::channel(QUEUE);
         let dropped_notes = Arc::new(AtomicU64::new(0));
         let hurry = Arc::new(Notify::new());
         let writer = Writer::new(store, entries, Arc::clone(&hurry), Arc::clone(&dropped_notes));
         let room_for_notes = Arc::new(Semaphore::new(NOTES));
-        (Arc::new(Self { queue, room_for_notes, dropped_notes, hurry, metrics }), writer)
+        (Arc::new(Self { queue, room_for_notes, dropped_notes, hurry, metrics, without_events }), writer)
     }
 
     async fn record_all(&self, happenings: Vec<Happening>) -> Vec<Result<(), LedgerError>> {
-        let rows: Vec<Rows> = happenings.into_iter().map(rows::of_happening).collect();
+        let mut rows: Vec<Rows> = happenings.into_iter().map(rows::of_happening).collect();
+        if self.without_events {
+            rows.iter_mut().for_each(|rows| rows.event = None);
+        }
         let transfers: Vec<_> = rows.iter().map(|rows| rows.transfer.clone()).collect();
         let all = |problem: LedgerError| vec![Err(problem); transfers.len()];
         let (done, written) = oneshot::channel();
@@ -324,7 +340,7 @@ mod tests {
     }
 
     async fn notes_are_written_behind_and_dropped_only_when_too_many_wait(store: &Store) {
-        let (ledger, writer) = StoreLedger::new(store.clone(), Metrics::default());
+        let (ledger, writer) = StoreLedger::new(store.clone(), Metrics::default(), false);
         let account = AccountId::new(STARTED, &OsRandom);
         for number in 0..NOTES as u64 {
             ledger.noted(TransferNote { account, ..note(number) });

@@ -20,7 +20,7 @@ use std::time::Duration;
 pub use report::{TryAccount, TryApi, TryEndpoint, TryFolder, TryReport};
 
 use super::{CommandError, output};
-use crate::app::{App, RunningApp};
+use crate::app::{App, Foundations, RunningApp};
 use crate::config::Config;
 use crate::domain::{Clock, LoginName, OsRandom, PublicKey, Secret, SystemClock, TokenId, VirtualPath};
 use crate::management::{NewToken, tokens};
@@ -93,12 +93,12 @@ impl FromStr for AccountGiven {
 }
 
 impl Options {
-    pub(super) async fn run(self) -> Result<(), CommandError> {
+    pub(super) async fn run(self, foundations: Foundations) -> Result<(), CommandError> {
         let place = Place::choose(self.data.as_deref(), &OsRandom)?;
         let config = self.configuration(place.path())?;
         logs::init(&config.log)?;
         let app = tokio::select! {
-            app = Box::pin(self.start(config, place.path())) => app?,
+            app = Box::pin(self.start(config, place.path(), foundations)) => app?,
             // Until the gateway takes signals itself: without this the temporary directory would stay.
             _ = tokio::signal::ctrl_c() => return Ok(()),
         };
@@ -120,13 +120,18 @@ impl Options {
         Ok(config)
     }
 
-    async fn start(&self, mut config: Config, place: &Path) -> Result<RunningApp, CommandError> {
+    async fn start(
+        &self,
+        mut config: Config,
+        place: &Path,
+        foundations: Foundations,
+    ) -> Result<RunningApp, CommandError> {
         let tls_ca = demo_authority(&mut config, place)?;
         let key = self.key(place)?;
         let bound = Wishes::of(&config, self.asked()).bind()?;
         let presets = config.presets.clone();
         let tls = config.api.tls.is_some();
-        let app = App::open(config, bound).await?;
+        let app = App::open_with(config, bound, foundations).await?;
 
         let mut secrets = Secrets::load(place)?;
         let token = token(app.store(), &mut secrets).await?;
