@@ -9,11 +9,11 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use super::maintenance::Maintenance;
-use super::{App, Listeners, RunningApp};
+use super::{App, Foundations, Listeners, RunningApp};
 use crate::access::{Connection, Outcome, Proof};
 use crate::config::Config;
 use crate::domain::{
-    AccountState, AuthenticationRule, Clock, ConnectionType, FolderRules, ManualClock, OsRandom, ReadySet, Retention,
+    AccountState, AuthenticationRule, Clock, ConnectionType, FolderRules, ManualClock, ReadySet, Retention,
     RetentionAction, Secret, SystemClock,
 };
 use crate::management::{
@@ -181,7 +181,8 @@ async fn what_is_past_its_term_goes_unless_the_clock_leapt() {
     let config = config(directory.path());
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let listeners = Listeners::bind(&config).unwrap();
-    let app = App::open_with(config.clone(), listeners, clock.clone(), Arc::new(OsRandom)).await.unwrap();
+    let foundations = Foundations { clock: clock.clone(), ..Foundations::default() };
+    let app = App::open_with(config.clone(), listeners, foundations).await.unwrap();
     let retention = Some(Retention::new(7, RetentionAction::Trash).unwrap());
     let rules = FolderRules { retention, ..FolderRules::default() };
     let CreatedAccount { account, folders, .. } = account_of(app.management(), rules).await;
