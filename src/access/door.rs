@@ -115,6 +115,15 @@ impl Access {
 
     /// An operator's way to an account's files. `None`: no such account. `Busy`: it is being changed.
     pub async fn operator_entry(&self, operator: &str, account: AccountId) -> Result<Option<OperatorTree>, VfsError> {
+        self.entry(Actor::Operator { name: operator.to_owned() }, account).await
+    }
+
+    /// The same for the gateway itself, by one of its rules.
+    pub async fn gateway_entry(&self, rule: &str, account: AccountId) -> Result<Option<OperatorTree>, VfsError> {
+        self.entry(Actor::Gateway { rule: rule.to_owned() }, account).await
+    }
+
+    async fn entry(&self, actor: Actor, account: AccountId) -> Result<Option<OperatorTree>, VfsError> {
         let as_of = self.registry.moment();
         let found = match tokio::time::timeout(LONGEST_LOOKUP, self.accounts.find(account)).await {
             Ok(found) => found.map_err(io::Error::other),
@@ -122,7 +131,6 @@ impl Access {
         };
         let Some((found, folders)) = found.map_err(VfsError::Storage)? else { return Ok(None) };
         let owner = self.owner(&found, folders);
-        let actor = Actor::Operator { name: operator.to_owned() };
         let tree = self.trees.mount_for_operator(owner, actor).await;
         // Its folders may lie elsewhere by now; what is put into the tree would be found by nobody.
         if self.registry.was_changed_since(account, as_of) { Err(VfsError::Busy) } else { tree.map(Some) }

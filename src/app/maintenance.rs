@@ -9,9 +9,9 @@ use tracing::{error, info};
 
 use super::clock_watch::ClockWatch;
 use crate::config::HistorySettings;
-use crate::domain::Clock;
+use crate::domain::{AccountId, Clock};
 use crate::events;
-use crate::management::Management;
+use crate::management::{Management, RetentionLimits, RetentionRound};
 use crate::store::{Store, StoreError};
 use crate::vfs::Storage;
 
@@ -27,18 +27,26 @@ pub(super) struct Maintenance {
 }
 
 impl Maintenance {
-    /// A round now and after every `pause`, until `end`. A round that has begun is finished.
+    /// A round now and after every `pause`, until `end`. A round that has begun is finished, but for retention, which goes
+    /// on where it stopped.
     pub(super) async fn repeat(self, pause: Duration, end: CancellationToken) {
         let mut rounds = tokio::time::interval(pause);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (begin, mut watch) = (Instant::now(), ClockWatch::default());
+        let mut resume = None;
         while end.run_until_cancelled(rounds.tick()).await.is_some() {
-            self.round(watch.look(self.clock.now(), begin.elapsed())).await;
+            self.round(watch.look(self.clock.now(), begin.elapsed()), &mut resume, &end).await;
         }
     }
 
-    /// A part that fails does not keep the others from being done; the next round tries it again.
-    async fn round(&self, clock: Result<(), Duration>) {
+    /// A part that fails does not keep the others from being done; the next round tries it again. `resume`: behind which
+    /// account retention begins.
+    pub(super) async fn round(
+        &self,
+        clock: Result<(), Duration>,
+        resume: &mut Option<AccountId>,
+        end: &CancellationToken,
+    ) {
         if let Err(leap) = clock {
             error!(
                 ?leap,
@@ -47,6 +55,7 @@ impl Maintenance {
             );
         } else {
             self.sweep().await;
+            self.retain(resume, end).await;
         }
         match self.management.bury_removed_accounts().await {
             Ok(0) => {}
@@ -76,6 +85,29 @@ impl Maintenance {
             Ok(0) => {}
             Ok(rows) => info!(rows, "Forgot {rows} rows of history past their term"),
             Err(error) => error!(%error, "Could not shorten the history: {error}; trying again in the next round"),
+        }
+    }
+
+    async fn retain(&self, resume: &mut Option<AccountId>, end: &CancellationToken) {
+        let limits = RetentionLimits::default();
+        match self.management.apply_retention(self.clock.now(), &limits, *resume, end).await {
+            Ok(round) => {
+                *resume = round.resume;
+                let RetentionRound { deleted, trashed, bytes, failed, failed_accounts, .. } = round;
+                if round.removed() + failed + failed_accounts > 0 {
+                    info!(
+                        deleted,
+                        trashed,
+                        bytes,
+                        failed,
+                        failed_accounts,
+                        "Retention removed {deleted} files and moved {trashed} to the trash; {failed} could not be removed"
+                    );
+                }
+            }
+            Err(error) => {
+                error!(%error, "Could not look for files past their term: {error}; trying again in the next round");
+            }
         }
     }
 

@@ -1,16 +1,24 @@
 //! The stop, seen from outside: what was begun is finished, what happened is written down.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
 
-use super::{App, RunningApp};
+use super::maintenance::Maintenance;
+use super::{App, Foundations, Listeners, RunningApp};
 use crate::access::{Connection, Outcome, Proof};
 use crate::config::Config;
-use crate::domain::{AccountState, AuthenticationRule, ConnectionType, FolderRules, Quota, ReadySet, Secret};
-use crate::management::{CreatedAccount, NewAccount, NewFolder, NewInstance, NewToken, NewWebhook, Operator};
+use crate::domain::{
+    AccountState, AuthenticationRule, Clock, ConnectionType, FolderRules, ManualClock, Quota, ReadySet, Retention,
+    RetentionAction, Secret, SystemClock,
+};
+use crate::management::{
+    CreatedAccount, Management, NewAccount, NewFolder, NewInstance, NewToken, NewWebhook, Operator,
+};
 use crate::store::{PageRequest, SignInFilter, Store};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,14 +33,19 @@ fn config(directory: &std::path::Path) -> Config {
 
 /// With the folder `/in`.
 async fn account(app: &RunningApp) -> CreatedAccount {
+    account_of(app.management(), FolderRules::default()).await
+}
+
+/// With the folder `/in`, which has these rules.
+async fn account_of(management: &Management, rules: FolderRules) -> CreatedAccount {
     let operator = Operator::named("tests");
     let instance = NewInstance { key: "acme".parse().unwrap(), name: "ACME".parse().unwrap() };
-    let instance = app.management().create_instance(&operator, instance).await.unwrap();
+    let instance = management.create_instance(&operator, instance).await.unwrap();
     let folder = NewFolder {
         name: "In".parse().unwrap(),
         path: "/in".parse().unwrap(),
         rights: ReadySet::ReadWrite.rights(),
-        rules: FolderRules::default(),
+        rules,
     };
     let new = NewAccount {
         name: "Paie".parse().unwrap(),
@@ -52,7 +65,7 @@ async fn account(app: &RunningApp) -> CreatedAccount {
         quota: Quota::default(),
         folders: Some(vec![folder]),
     };
-    app.management().create_account(&operator, instance.id, new).await.unwrap()
+    management.create_account(&operator, instance.id, new).await.unwrap()
 }
 
 /// Waits until nobody listens there any more.
@@ -161,4 +174,40 @@ async fn nothing_starts_without_the_key_that_sealed_what_the_database_holds() {
     std::fs::rename(&kept, &key).unwrap();
     let app = App::start(config).await.unwrap();
     tokio::time::timeout(PATIENCE, app.stop()).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_past_its_term_goes_unless_the_clock_leapt() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = config(directory.path());
+    let clock = Arc::new(ManualClock::at(SystemClock.now()));
+    let listeners = Listeners::bind(&config).unwrap();
+    let foundations = Foundations { clock: clock.clone(), ..Foundations::default() };
+    let app = App::open_with(config.clone(), listeners, foundations).await.unwrap();
+    let retention = Some(Retention::new(7, RetentionAction::Trash).unwrap());
+    let rules = FolderRules { retention, ..FolderRules::default() };
+    let CreatedAccount { account, folders, .. } = account_of(app.management(), rules).await;
+    let operator = Operator::named("tests");
+    let file = app.management().begin_file(&operator, account.id, folders[0].id, "paie.csv", false).await.unwrap();
+    file.publish().await.unwrap();
+    let path = config.storage.directory.join(format!("{}/{}/in/paie.csv", account.instance, account.id));
+
+    let maintenance = Maintenance {
+        store: app.store().clone(),
+        storage: app.kept.storage.clone(),
+        management: app.management().clone(),
+        history: config.history.clone(),
+        deliveries: config.webhooks.keep,
+        clock: clock.clone(),
+    };
+    let (end, mut resume) = (CancellationToken::new(), None);
+    maintenance.round(Ok(()), &mut resume, &end).await;
+    assert!(path.is_file());
+    let week = Duration::from_secs(7 * 24 * 3600);
+    clock.advance(week + Duration::from_secs(60));
+    maintenance.round(Err(week), &mut resume, &end).await;
+    assert!(path.is_file(), "whose clock leapt removes nothing");
+    maintenance.round(Ok(()), &mut resume, &end).await;
+    assert!(!path.exists());
+    assert_eq!(std::fs::read_dir(config.storage.directory.join(".trash")).unwrap().count(), 1);
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::reader::{Parsed, Reader, Section};
 use crate::domain::preset::{CredentialMethod, Labels, Ports, PresetFolder};
-use crate::domain::{FolderRules, Preset, PresetName, Quota};
+use crate::domain::{FolderRules, Preset, PresetName, Quota, Retention};
 
 /// The presets that come with the program.
 const BUILT_IN: [(&str, &str); 3] = [
@@ -182,7 +182,7 @@ impl Section for Preset {
 
 /// A value, or the word "none".
 #[derive(serde::Deserialize)]
-#[serde(untagged, expecting = "neither a whole number nor \"none\"")]
+#[serde(untagged, expecting = "neither a value of this kind nor \"none\"")]
 enum OrNone<T> {
     Some(T),
     None(NoneWord),
@@ -277,7 +277,14 @@ impl Section for PresetFolder {
             example: "true",
             about: "What the login uploads there stays its own until it renames it.",
         });
-        let rules = FolderRules { publish_on_rename: publish_on_rename? };
+        let retention: Option<OrNone<Retention>> = reader.parsed(&Parsed {
+            key: "retention",
+            kind: "a table, or \"none\"",
+            default: Some("\"none\""),
+            example: "{ after_days = 90, action = \"trash\" }",
+            about: "How many days (1 to 36500) after it came a file is removed: \"delete\" it, or move it to the \"trash\".",
+        });
+        let rules = FolderRules { publish_on_rename: publish_on_rename?, retention: retention?.into() };
         Some(Self { name: name?, path: path?, rights: rights?, rules })
     }
 }
@@ -286,7 +293,7 @@ impl Section for PresetFolder {
 mod tests {
     use super::super::reader::Findings;
     use super::*;
-    use crate::domain::{CloseNotify, ConnectionType, Right, TemporaryNames, TlsResumption};
+    use crate::domain::{CloseNotify, ConnectionType, RetentionAction, Right, TemporaryNames, TlsResumption};
 
     /// Key path and message.
     type Fault = (String, String);
@@ -369,6 +376,15 @@ mod tests {
     }
 
     #[test]
+    fn files_stay_unless_a_preset_gives_them_a_term() {
+        assert!(preset("", "epaye").folders.iter().all(|folder| folder.rules == FolderRules::default()));
+        let text = "[[presets.epaye.folders]]\nname = \"A\"\npath = \"/a\"\nrights = \"pick-up\"\n\
+                    retention = { after_days = 30, action = \"trash\" }\n";
+        let retention = preset(text, "epaye").folders[0].rules.retention.unwrap();
+        assert_eq!((retention.after_days(), retention.action()), (30, RetentionAction::Trash));
+    }
+
+    #[test]
     fn a_list_of_a_built_in_preset_is_replaced_as_a_whole() {
         let text = "[[presets.epaye.folders]]\nname = \"Paie\"\npath = \"/paie\"\nrights = \"read-write\"\n";
         let epaye = preset(text, "epaye");
@@ -420,6 +436,11 @@ mod tests {
                 format!("[[presets.epaye.folders]]\n{folder}[[presets.epaye.folders]]\n{}", folder.replace("/a", "a")),
                 "presets.epaye.folders[1].path",
                 "absolute",
+            ),
+            (
+                format!("[[presets.epaye.folders]]\n{folder}retention = {{ after_days = 0, action = \"trash\" }}\n"),
+                "presets.epaye.folders[0].retention",
+                "after_days = 90",
             ),
             (
                 format!("[[presets.epaye.folders]]\n{}", folder.replace("pick-up", "everything")),

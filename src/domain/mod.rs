@@ -42,7 +42,7 @@ pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use connection_type::{ConnectionType, ConnectionTypes};
 pub use credential::{Credential, CredentialKind, Validity};
 pub use event_kind::EventKind;
-pub use folder_rules::{FolderRules, FolderRulesChange};
+pub use folder_rules::{FolderRules, FolderRulesChange, Retention, RetentionAction};
 pub use ftp_rules::{BareEnd, CloseNotify, Control, FtpRules, NotProven, TlsResumption, UnprovenEnd, Watch};
 pub use hosting::Hosting;
 pub use ids::{

@@ -6,7 +6,9 @@ use crate::domain::{
     VirtualPath,
 };
 use crate::store::{EventRow, TransferRow};
-use crate::vfs::{Actor, Change, FileChange, FileKind, Happening, Publication, TransferNote, TransferOutcome};
+use crate::vfs::{
+    Actor, Change, FileChange, FileKind, Happening, Publication, TransferNote, TransferOutcome, TrashEntry,
+};
 
 /// What is written of something that happened.
 #[derive(Debug, Clone)]
@@ -92,7 +94,8 @@ fn of_change(change: &FileChange) -> EventRow {
     let (kind, data) = match &change.change {
         Change::Deleted => {
             let data = serde_json::json!({
-                "account": account, "folder": folder, "path": path, "bytes": bytes, "actor": actor,
+                "account": account, "folder": folder, "path": path, "bytes": bytes, "reason": reason(&change.actor),
+                "trash": change.trashed.as_ref().map(TrashEntry::as_str), "actor": actor,
             });
             (EventKind::FileDeleted, data)
         }
@@ -198,6 +201,14 @@ pub(super) fn of_note(note: TransferNote) -> (TransferRow, EventRow) {
     (transfer, event)
 }
 
+/// Why a file was removed: somebody wanted it, or the rule of the gateway that did.
+fn reason(actor: &Actor) -> &str {
+    match actor {
+        Actor::Login { .. } | Actor::Operator { .. } => "request",
+        Actor::Gateway { rule } => rule,
+    }
+}
+
 fn actor_data(actor: &Actor) -> serde_json::Value {
     match actor {
         Actor::Login { session, login, connection_type, address, .. } => serde_json::json!({
@@ -207,6 +218,7 @@ fn actor_data(actor: &Actor) -> serde_json::Value {
             "session": session,
         }),
         Actor::Operator { name } => serde_json::json!({ "operator": name }),
+        Actor::Gateway { rule } => serde_json::json!({ "gateway": rule }),
     }
 }
 
@@ -232,15 +244,15 @@ impl From<Actor> for Who {
                 client: Some(client.to_string()),
                 algorithms,
             },
-            Actor::Operator { name } => Self {
-                actor: format!("operator {name}"),
-                session: None,
-                connection_type: None,
-                address: None,
-                client: None,
-                algorithms: None,
-            },
+            Actor::Operator { name } => Self::without_connection(format!("operator {name}")),
+            Actor::Gateway { rule } => Self::without_connection(format!("gateway: {rule}")),
         }
+    }
+}
+
+impl Who {
+    fn without_connection(actor: String) -> Self {
+        Self { actor, session: None, connection_type: None, address: None, client: None, algorithms: None }
     }
 }
 
@@ -381,11 +393,26 @@ mod tests {
             "folder": removed.folder.to_string(),
             "path": "/export/absences-1.csv",
             "bytes": 1024,
+            "reason": "request",
+            "trash": null,
             "actor": { "operator": "hr-suite" },
         });
         assert_eq!((event.kind.as_str(), event.id, event.data), ("file.deleted", removed.event, expected));
         assert!(transfer.is_none() && came_as.is_none());
         assert_eq!(folders, [removed.folder; 2]);
+    }
+
+    #[test]
+    fn a_removal_by_a_rule_of_the_gateway_says_which_and_where_the_file_is() {
+        let actor = Actor::Gateway { rule: String::from("retention") };
+        let entry = "2026-11-23T18.00.00Z-01937d0e-5f3c-7c3a-9d5e-2f4a1b6c8d7e";
+        let trashed = serde_json::from_value(entry.into()).unwrap();
+        let removed = FileChange { actor: actor.clone(), trashed: Some(trashed), ..change(1, Change::Deleted) };
+        let data = of_happening(Happening::Changed(removed)).event.unwrap().data;
+        assert_eq!((&data["reason"], &data["trash"]), (&"retention".into(), &entry.into()));
+        assert_eq!(data["actor"], serde_json::json!({ "gateway": "retention" }));
+        let (transfer, _) = of_note(TransferNote { actor, ..note(1) });
+        assert_eq!((transfer.actor.as_str(), transfer.address), ("gateway: retention", None));
     }
 
     #[test]

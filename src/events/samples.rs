@@ -51,6 +51,7 @@ pub(super) fn change(number: u64, change: Change) -> FileChange {
         kind: FileKind::File,
         bytes: publication.bytes,
         change,
+        trashed: None,
         actor: operator(),
         at: publication.published_at,
     }

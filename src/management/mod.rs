@@ -26,6 +26,7 @@ pub mod instances;
 mod operator;
 mod page;
 pub mod presets;
+mod retention;
 pub mod sessions;
 mod shapes;
 #[cfg(test)]
@@ -58,6 +59,7 @@ pub use history::{SignInInfo, SignInResult, SignInSearch, TransferInfo, Transfer
 pub use instances::NewInstance;
 pub use operator::Operator;
 pub use page::{Page, PageRequest};
+pub use retention::{AgingFile, RetentionLimits, RetentionPreview, RetentionRound};
 pub use sessions::{OpenSession, SessionSearch};
 pub use tokens::{CreatedToken, NewToken, TokenInfo};
 pub use usage::AccountUsage;

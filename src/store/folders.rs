@@ -63,6 +63,23 @@ impl Folders<'_> {
         rows.iter().map(folder).collect()
     }
 
+    /// The accounts that have a folder whose files have a term, those behind `after` first, at most so many; by id.
+    pub async fn accounts_with_retention(
+        &mut self,
+        after: Option<AccountId>,
+        most: u32,
+    ) -> Result<Vec<AccountId>, StoreError> {
+        // As serde writes it; what else the words might match costs its reader a look.
+        let statement = "SELECT DISTINCT account FROM remote_folders WHERE account > $1 AND rules LIKE '%\"retention\":{%' \
+                         ORDER BY account LIMIT $2";
+        let rows = sqlx::query(statement)
+            .bind(after.map(|id| id.to_string()).unwrap_or_default())
+            .bind(i64::from(most))
+            .fetch_all(&mut *self.connection)
+            .await?;
+        rows.iter().map(|row| Record::new("remote_folders", row, "account").parsed("account")).collect()
+    }
+
     /// False: it was not there.
     pub async fn remove(&mut self, id: FolderId) -> Result<bool, StoreError> {
         let removed = sqlx::query("DELETE FROM remote_folders WHERE id = $1").bind(id.to_string());

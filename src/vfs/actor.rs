@@ -24,6 +24,8 @@ pub enum Actor {
     },
     /// An application or person that works through the management API, by the name of its token.
     Operator { name: String },
+    /// The gateway itself, by a rule such as `retention`.
+    Gateway { rule: String },
 }
 
 impl Actor {

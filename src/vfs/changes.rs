@@ -21,6 +21,7 @@ use super::places::DiskPath;
 use super::publisher::WAITING_MOST;
 use super::sidecar::{Announced, Line};
 use super::storage::{Core, make_folder_unless_there};
+use super::trash::Removal;
 use super::uploads::Pending;
 use super::view::{View, if_there};
 use super::{FileKind, Replace, VfsError};
@@ -29,6 +30,18 @@ impl View {
     /// Removes a published file: the one way in which logins, operators and the gateway itself do, and the home of its
     /// event. Durable when it answers.
     pub(super) fn remove_published(&self, path: &VirtualPath, mount: &Mount) -> Result<(), VfsError> {
+        self.remove_if(path, mount, Removal::Final, |_| true).map(drop)
+    }
+
+    /// The same to any end, if the file is the one that is meant: that is asked when nobody can put another in its place
+    /// any more. Answers its size; `None`: it is another.
+    pub(super) fn remove_if(
+        &self,
+        path: &VirtualPath,
+        mount: &Mount,
+        removal: Removal<'_>,
+        is_meant: impl FnOnce(&Stat) -> bool,
+    ) -> Result<Option<u64>, VfsError> {
         let core = &self.core;
         let _alone = core.names.hold(self.account, &[path])?;
         let place = self.disk(path);
@@ -36,14 +49,26 @@ impl View {
         if stat.kind == FileKind::Folder {
             return Err(VfsError::IsAFolder);
         }
+        if !is_meant(&stat) {
+            return Ok(None);
+        }
         core.settle(self.account, &[path])?;
-        let remove = || Ok(core.remove_counted(self.account, &place)?);
+        let (entry, to) = match removal {
+            Removal::Final => (None, None),
+            Removal::ToTrash(entry) => (Some(entry.clone()), Some(core.make_room_in_trash(entry, &place)?)),
+        };
+        let remove = || match &to {
+            None => Ok(core.remove_counted(self.account, &place)?),
+            Some(to) => Ok(core.put_in_trash(self.account, &place, to)?),
+        };
         if self.is_temporary(path) {
             remove()?;
-            return Ok(core.backend.sync_folder(&place.parent())?);
+            core.make_both_last(&place, to.as_ref().unwrap_or(&place))?;
+        } else {
+            let change = FileChange { trashed: entry, ..self.change(path, mount, stat, Change::Deleted) };
+            core.make_change(change, stat.unique, remove)?;
         }
-        let change = self.change(path, mount, stat, Change::Deleted);
-        core.make_change(change, stat.unique, remove)
+        Ok(Some(stat.size))
     }
 
     /// Renames what is published. `effective` is what the rights leave of `replace`.
@@ -96,6 +121,7 @@ impl View {
             kind: stat.kind,
             bytes: if stat.kind == FileKind::File { stat.size } else { 0 },
             change,
+            trashed: None,
             actor: self.actor.clone(),
             at: self.core.now(),
         }
@@ -194,10 +220,7 @@ impl Core {
                 let place = DiskPath::of(publication.instance, publication.account, &publication.path);
                 self.make_names_last(publication.account, &place)
             }
-            Happening::Changed(change) => {
-                let place = |path| DiskPath::of(change.instance, change.account, path);
-                self.make_both_last(&place(change.old_path()), &place(&change.path))
-            }
+            Happening::Changed(change) => self.make_both_last(&change.old_place(), &change.new_place()),
         };
         unless_gone(made_last)
     }

@@ -5,8 +5,9 @@ use std::io;
 
 use crate::domain::{AccountId, InstanceId, VirtualPath};
 
-use super::places::{DiskPath, trash_entry};
+use super::places::DiskPath;
 use super::storage::{Core, make_folder_unless_there};
+use super::trash::TrashEntry;
 use super::{FileKind, Replace, TreeOwner, VfsError, sidecar};
 
 /// How many entries of a folder are looked at together.
@@ -100,7 +101,7 @@ pub(super) fn trash_folder(
 ) -> Result<(), VfsError> {
     // A removal that is announced is made, or not, before.
     let _alone = core.names.hold(account, &[path])?;
-    let entry = trash_entry(core.now(), core.new_upload_id());
+    let entry = core.new_trash_entry();
     let inside: Vec<VirtualPath> = keep.iter().filter(|kept| kept.is_within(path)).cloned().collect();
     let trash = Trash { core, instance, account, entry: &entry, keep: &inside };
     let taken = trash.take(path);
@@ -126,7 +127,7 @@ struct Trash<'a> {
     core: &'a Core,
     instance: InstanceId,
     account: AccountId,
-    entry: &'a str,
+    entry: &'a TrashEntry,
     keep: &'a [VirtualPath],
 }
 
@@ -168,8 +169,7 @@ impl Trash<'_> {
         if matches!(self.core.backend.stat(&place), Err(error) if error.kind() == io::ErrorKind::NotFound) {
             return Ok(());
         }
-        let trashed = DiskPath::trashed(self.entry, &place);
-        make_folders(self.core, &trashed.parent())?;
+        let trashed = self.core.make_room_in_trash(self.entry, &place)?;
         self.core.backend.rename(&place, &trashed, Replace::Refuse)?;
         self.core.backend.sync_folder(&trashed.parent())?;
         Ok(self.core.backend.sync_folder(&place.parent())?)

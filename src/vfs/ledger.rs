@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{AccountId, EventId, FolderId, InstanceId, Timestamp, TransferId, VirtualPath};
 
-use super::{Actor, FileKind};
+use super::{Actor, FileKind, TrashEntry};
 
 /// A file that became visible.
 #[derive(Debug, Clone)]
@@ -43,6 +43,9 @@ pub struct FileChange {
     /// A file's size; 0 for a folder.
     pub bytes: u64,
     pub change: Change,
+    /// The entry of the trash that has what was removed; `None`: it is gone, or was not removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trashed: Option<TrashEntry>,
     pub actor: Actor,
     pub at: Timestamp,
 }

@@ -8,7 +8,8 @@
 //! Both are a `view` that asks the `mount_table` where a path lies, the table in `operation` which right is needed, the
 //! index in `uploads` what is unfinished there, and a `backend` for the rest. `opening`, `upload` and `publisher` are
 //! the three acts of a file's arrival, `held` the fourth where a name is final only when it was given by a rename;
-//! `changes` removes and renames, so that it is told; `sidecar` is what a crash leaves to `recovery`; `departures` keeps
+//! `changes` removes and renames, so that it is told; `trash` takes what is not to be gone at once, `retention` looks at how
+//! old files are; `sidecar` is what a crash leaves to `recovery`; `departures` keeps
 //! files out of folders that operators take away.
 
 mod actor;
@@ -34,11 +35,13 @@ mod publisher;
 mod quota;
 mod records;
 mod recovery;
+mod retention;
 mod session_tree;
 mod sidecar;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod trash;
 mod upload;
 mod uploads;
 mod view;
@@ -53,6 +56,8 @@ pub use metadata::{FileKind, Metadata, Space};
 pub use operator_tree::OperatorTree;
 pub use pace::{Pace, Work};
 pub use quota::{Held, QuotaChanging};
+pub use retention::{AgedFile, Ages};
 pub use session_tree::{Replace, SessionTree, TreeOwner};
 pub use storage::{Recovery, Storage, Sweep};
+pub use trash::{Removal, TrashEntry};
 pub use upload::{CutReason, Published, Upload, WriteOptions};

@@ -62,6 +62,11 @@ impl MountTable {
         }
     }
 
+    /// Where a remote folder is mounted.
+    pub(super) fn path_of(&self, folder: FolderId) -> Option<&VirtualPath> {
+        self.mounts.iter().find(|mount| mount.folder == folder).map(|mount| &mount.path)
+    }
+
     /// The names in `path` that are, or lead to, a remote folder below it.
     pub(super) fn names_towards_mounts(&self, path: &VirtualPath) -> BTreeSet<FileName> {
         let below = self.mounts.iter().filter_map(|mount| mount.path.below(path));

@@ -50,6 +50,10 @@ impl OperatorTree {
         self.blocking(move |view| view.remove_file(&path)).await
     }
 
+    pub(super) fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view)
+    }
+
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Arc<View>) -> Result<T, VfsError> + Send + 'static,

@@ -154,19 +154,18 @@ impl Core {
     }
 
     fn was_made(&self, account: AccountId, Announced { unique, change }: &Announced) -> Result<bool, VfsError> {
-        let place = |path| DiskPath::of(change.instance, change.account, path);
         let is_at = |place: &DiskPath| match self.backend.stat(place) {
             Ok(stat) => Ok(stat.unique == *unique && stat.kind == change.kind),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         };
-        let old = place(change.old_path());
+        let old = change.old_place();
         if !is_at(&old)? {
             return Ok(true);
         }
-        if matches!(change.change, Change::Renamed { .. })
+        if (matches!(change.change, Change::Renamed { .. }) || change.trashed.is_some())
             && change.kind == FileKind::File
-            && is_at(&place(&change.path))?
+            && is_at(&change.new_place())?
         {
             // Power was lost when the new name was on the disk and the old one not yet off it.
             self.remove_counted(account, &old)?;

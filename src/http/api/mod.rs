@@ -13,6 +13,7 @@ mod history;
 mod instances;
 mod presets;
 mod quota;
+mod retention;
 mod sessions;
 mod tokens;
 mod webhook_deliveries;
@@ -46,6 +47,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Management>> {
         .routes(routes!(credentials::change, credentials::remove))
         .routes(routes!(folders::list, folders::add))
         .routes(routes!(folders::read, folders::change, folders::remove))
+        .routes(routes!(retention::preview))
         .routes(routes!(files::list))
         .routes(routes!(files::read, files::store, files::remove))
         .routes(routes!(history::list_transfers))

@@ -8,6 +8,7 @@ mod history;
 mod manners;
 mod quotas;
 mod resources;
+mod retention;
 mod scopes;
 mod webhooks;
 

@@ -90,6 +90,7 @@ pub(super) fn rows() -> Vec<Row> {
         row("read_folder", get.clone(), "{folder}", None, reads),
         row("change_folder", patch.clone(), "{folder}", Json(json!({"name": "N"})), [200, 200, 404, 403]),
         row("remove_folder", delete.clone(), "{folder}", None, [204, 204, 404, 403]),
+        row("preview_retention", get.clone(), "{folder}/retention", None, reads),
         row("list_files", get.clone(), "{folder}/files", None, reads),
         row("read_file", get.clone(), "{folder}/files/paie.csv", None, reads),
         row("store_file", put, "{folder}/files/new.csv", Bytes, [201, 201, 404, 403]),

@@ -160,7 +160,7 @@ fn folder(account: &Account, name: &str, path: &str) -> RemoteFolder {
         name: name.parse().unwrap(),
         path: path.parse().unwrap(),
         rights: "list,read,delete".parse::<Rights>().unwrap(),
-        rules: FolderRules { publish_on_rename: true },
+        rules: FolderRules { publish_on_rename: true, ..FolderRules::default() },
     }
 }
 

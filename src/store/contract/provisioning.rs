@@ -5,6 +5,7 @@ use crate::domain::credential::LastUse;
 use crate::domain::{
     Credential, CredentialId, CredentialKind, PublicKey, Quota, TlsResumption, TokenId, TokenScope, Validity,
 };
+use crate::domain::{Retention, RetentionAction};
 use crate::store::{AccountFilter, Conflict, Cursor, PageRequest, Token};
 
 on_every_engine! {
@@ -24,6 +25,7 @@ on_every_engine! {
     the_latest_use_of_a_credential_is_kept;
     credentials_in_use_are_removed_without_waiting_in_a_circle;
     folders_are_unique_by_path_and_by_name_within_their_account;
+    accounts_whose_files_have_a_term_are_found_a_page_at_a_time;
     text_is_ordered_by_its_bytes;
     tokens_are_found_by_their_hash;
     a_row_that_cannot_have_been_written_is_told_with_table_and_column;
@@ -325,6 +327,31 @@ async fn credentials_in_use_are_removed_without_waiting_in_a_circle(store: &Stor
         unit.commit().await.unwrap();
         used.await.unwrap().unwrap();
     }
+}
+
+async fn accounts_whose_files_have_a_term_are_found_a_page_at_a_time(store: &Store) {
+    let (acme, first) = written_account(store).await;
+    let mut accounts = vec![first.clone()];
+    accounts.extend(["paie.b", "paie.c", "paie.d"].map(|login| account(&acme, login)));
+    accounts.sort_by_key(|account| account.id);
+    let retention = Some(Retention::new(30, RetentionAction::Trash).unwrap());
+    let mut unit = store.write().await.unwrap();
+    for (index, account) in accounts.iter().enumerate() {
+        if account.id != first.id {
+            unit.accounts().insert(account).await.unwrap();
+        }
+        let mut export = folder(account, "Export", "/retention");
+        unit.folders().insert(&export).await.unwrap();
+        // Of the second account neither folder has one.
+        export = folder(account, "Import", "/import");
+        export.rules.retention = retention.filter(|_| index != 1);
+        unit.folders().insert(&export).await.unwrap();
+        assert_eq!(unit.folders().find(export.id).await.unwrap(), Some(export));
+    }
+    let [one, _, three, four] = [0, 1, 2, 3].map(|index| accounts[index].id);
+    assert_eq!(unit.folders().accounts_with_retention(None, 2).await.unwrap(), [one, three]);
+    assert_eq!(unit.folders().accounts_with_retention(Some(three), 2).await.unwrap(), [four]);
+    assert_eq!(unit.folders().accounts_with_retention(Some(four), 2).await.unwrap(), []);
 }
 
 async fn folders_are_unique_by_path_and_by_name_within_their_account(store: &Store) {

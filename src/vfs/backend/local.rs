@@ -353,6 +353,7 @@ fn stat_of(stat: &fs::Stat) -> io::Result<Stat> {
         size: u64::try_from(stat.st_size).unwrap_or(0),
         modified: timestamp(stat.st_mtime, stat.st_mtime_nsec),
         accessed: timestamp(stat.st_atime, stat.st_atime_nsec),
+        changed: timestamp(stat.st_ctime, stat.st_ctime_nsec),
         unique: stat.st_ino,
     })
 }

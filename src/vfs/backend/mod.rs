@@ -25,6 +25,9 @@ pub(super) struct Stat {
     pub(super) size: u64,
     pub(super) modified: Timestamp,
     pub(super) accessed: Timestamp,
+    /// When it last got its name, its content or its times (`ctime`). The medium sets it and nobody else can: what is put
+    /// in place by a rename is never older than that.
+    pub(super) changed: Timestamp,
     /// Tells files apart.
     pub(super) unique: u64,
 }

@@ -109,13 +109,23 @@ impl Core {
 
     /// Blocking: [`crate::vfs::backend::Backend::remove_file`], counted.
     pub(in crate::vfs) fn remove_counted(&self, account: AccountId, place: &DiskPath) -> io::Result<()> {
+        self.take_counted(account, place, || self.backend.remove_file(place))
+    }
+
+    /// Blocking: takes a published file away from an account, counted.
+    pub(in crate::vfs) fn take_counted(
+        &self,
+        account: AccountId,
+        place: &DiskPath,
+        take: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
         self.metered(account, |meter| {
-            let Some(meter) = meter else { return self.backend.remove_file(place) };
+            let Some(meter) = meter else { return take() };
             // Its blocks are freed when this is closed, which may take long, and not under the lock.
             let _kept_open = self.backend.open_file(place);
             let _order = lock(&meter.order);
             let size = self.file_at(place)?;
-            self.backend.remove_file(place)?;
+            take()?;
             if let Some(size) = size {
                 meter.numbers().change(&place.parent(), |usage| usage.minus(Usage::file(size)));
             }

@@ -144,6 +144,7 @@ fn announce(place: &Place, at: &str) -> UploadId {
         kind: stat.kind,
         bytes: stat.size,
         change: Change::Deleted,
+        trashed: None,
         actor: Actor::Operator { name: String::from("payroll-import") },
         at: core.now(),
     };

@@ -13,6 +13,7 @@ mod quota_model;
 mod quotas;
 mod recorder;
 mod recording;
+mod retention;
 mod rights;
 
 use std::path::{Path, PathBuf};

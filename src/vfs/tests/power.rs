@@ -27,6 +27,8 @@ enum Act {
     MakeFolder(&'static str),
     RemoveFolder(&'static str),
     MoveFolder(&'static str, &'static str),
+    /// The gateway moves a file to the trash.
+    Trash(&'static str),
     /// Sends a file to where a rename publishes it.
     Hold(&'static str, &'static str),
     /// That rename.
@@ -42,6 +44,8 @@ struct World {
     files: BTreeMap<String, Option<String>>,
     /// What the login sees beside, whole and not published.
     held: BTreeMap<String, String>,
+    /// What the trash holds, by the path that it had.
+    trashed: BTreeMap<String, String>,
     /// What is recorded, in that order.
     records: Vec<String>,
 }
@@ -86,6 +90,13 @@ impl World {
                 if !is_temporary(at) {
                     world.records.push(format!("deleted {at} {}", removed.len()));
                 }
+            }
+            Trash(at) => {
+                let removed = world.files.remove(at).unwrap().unwrap();
+                if !is_temporary(at) {
+                    world.records.push(format!("deleted {at} {}", removed.len()));
+                }
+                world.trashed.insert(at.to_owned(), removed);
             }
             RemoveFolder(at) => {
                 world.files.remove(at);
@@ -133,6 +144,13 @@ impl World {
             let mut both = Self { records: self.records.clone(), ..self.after(act) };
             both.files.extend(self.below(from));
             worlds.extend((!is_finished).then_some(both));
+        }
+        if let Trash(at) = act
+            && is_temporary(at)
+        {
+            let mut both = self.after(act);
+            both.files.insert(at.to_owned(), self.files[at].clone());
+            worlds.push(both);
         }
         if let OperatorPut(at, _) = act {
             let mut world = self.clone();
@@ -227,7 +245,7 @@ impl Account {
             name: FolderName::parse("folder").unwrap(),
             path: path(at),
             rights: Rights::all(),
-            rules: FolderRules { publish_on_rename: at == "/held" },
+            rules: FolderRules { publish_on_rename: at == "/held", ..FolderRules::default() },
         };
         let owner = TreeOwner::new(instance, account, ["/in", "/out", "/held"].map(folder).to_vec());
         Self { owner, clock: Arc::new(ManualClock::at(now)) }
@@ -249,7 +267,13 @@ impl Account {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         let records = rest.records.iter().map(record_of).collect();
         let files = tree.map(|(path, content)| (path, content.map(text))).collect();
-        World { files, held: BTreeMap::new(), records }
+        // `/<entry>/<instance>/<account>/<path>`
+        let trash = rest.medium.tree(&DiskPath::trash()).into_iter();
+        let trashed = trash.filter_map(|(place, content)| {
+            let at = place.splitn(5, '/').nth(4)?;
+            Some((format!("/{at}"), text(content?)))
+        });
+        World { files, held: BTreeMap::new(), trashed: trashed.collect(), records }
     }
 }
 
@@ -311,6 +335,14 @@ impl Life<'_> {
                 upload.publish().await.map(drop)
             }
             OperatorRemove(at) => operator.await?.remove_file(&path(at)).await,
+            Trash(at) => {
+                let actor = Actor::Gateway { rule: String::from("retention") };
+                let gateway = OperatorTree::mount(storage, self.account.owner.clone(), actor).await?;
+                let (entry, late) = (gateway.new_trash_entry(), self.account.clock.now());
+                let removed = gateway.remove_if_older(&path(at), late, Some(&entry)).await?;
+                assert!(removed.is_some(), "{at} is old enough");
+                Ok(())
+            }
             Cut(at, content) => {
                 let upload = login.open_write(&path(at), START_NEW).await?;
                 upload.write_at(0, content.as_bytes())?;
@@ -569,6 +601,8 @@ losses! {
     a_removed_file: SETUP, [Remove("/in/a"), OperatorRemove("/out/o"), Put("/in/a", "again!!")];
     folders_made_and_removed: SETUP, [MakeFolder("/in/f"), Put("/in/f/x", "inside"), Remove("/in/f/x"), RemoveFolder("/in/f")];
     removals_under_temporary_names: SETUP, [Put("/in/a.tmp", "not yet"), Remove("/in/a.tmp"), OperatorRemove("/in/a")];
+    files_moved_to_the_trash: SETUP, [Trash("/in/a"), Trash("/in/sub/s"), Put("/in/a", "again!!"), RemoveFolder("/in/sub")];
+    a_temporary_file_moved_to_the_trash: SETUP, [Put("/in/n.part", "partial"), Trash("/in/n.part"), Trash("/out/o")];
     an_upload_by_way_of_temporary_names: SETUP, [Put("/in/a.part", "partial"), Rename("/in/a.part", "/in/a.tmp"), Rename("/in/a.tmp", "/out/o")];
     a_file_renamed_there_and_back: SETUP, [Rename("/in/a", "/in/b"), Rename("/in/b", "/in/a"), Rename("/in/a", "/in/b")];
     a_file_removed_and_sent_again: SETUP, [Remove("/in/a"), Put("/in/a", "again"), Remove("/in/a"), Put("/in/a", "at last")];

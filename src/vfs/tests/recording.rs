@@ -202,7 +202,7 @@ impl Medium {
             Node::Folder { .. } => (FileKind::Folder, 0),
         };
         let time = Timestamp::from_seconds(1_000);
-        Stat { kind, size, modified: time, accessed: time, unique: number as u64 }
+        Stat { kind, size, modified: time, accessed: time, changed: time, unique: number as u64 }
     }
 
     /// Moves a name; answers whether another thing had the new one.
